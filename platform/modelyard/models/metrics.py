@@ -1,0 +1,92 @@
+"""Metrics by name, each with its direction, on class codes and probabilities or on values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics as sk
+
+from modelyard.errors import ConfigError, nearest
+from modelyard.utils.types import Task
+
+__all__ = ["METRICS", "Metric", "get_metric"]
+
+Array = NDArray[np.floating] | NDArray[np.integer]
+CLASSES: tuple[Task, ...] = ("binary", "multiclass")
+DEFAULT: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of merit.
+
+    Attributes:
+        name: As in ``ml.metric``.
+        tasks: The tasks it is defined for.
+        greater_is_better: Its direction.
+        function: Takes labels of shape (n,) and scores: probabilities (n, classes) or values (n,).
+    """
+
+    name: str
+    tasks: tuple[Task, ...]
+    greater_is_better: bool
+    function: Callable[[Array, Array], float]
+
+    def __call__(self, y: Array, scores: Array) -> float:
+        """Returns the metric, NaN where the labels do not allow it (one class only, for example)."""
+        try:
+            return float(self.function(y, scores))
+        except ValueError:
+            return float("nan")
+
+    def utility(self, score: float) -> float:
+        """Returns the score with its sign turned, where need be, so that greater is better."""
+        return score if self.greater_is_better else -score
+
+
+def _positive(function: Callable[..., float]) -> Callable[[Array, Array], float]:
+    return lambda y, p: function(y, p[:, 1])
+
+
+def _label(function: Callable[..., float], **options: str | int) -> Callable[[Array, Array], float]:
+    return lambda y, p: function(y, p.argmax(axis=1), **options)
+
+
+def _log_loss(y: Array, p: Array) -> float:
+    clipped = np.clip(p[np.arange(len(y)), y.astype(np.int64)], 1e-7, 1.0)
+    return float(-np.mean(np.log(clipped)))
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("roc_auc", ("binary",), True, _positive(sk.roc_auc_score)),
+        Metric("average_precision", ("binary",), True, _positive(sk.average_precision_score)),
+        Metric("brier", ("binary",), False, _positive(lambda y, p: float(np.mean((p - y) ** 2)))),
+        Metric("f1", ("binary",), True, _label(sk.f1_score, zero_division=0)),
+        Metric("log_loss", CLASSES, False, _log_loss),
+        Metric("accuracy", CLASSES, True, _label(sk.accuracy_score)),
+        Metric("balanced_accuracy", CLASSES, True, _label(sk.balanced_accuracy_score)),
+        Metric("f1_macro", CLASSES, True, _label(sk.f1_score, average="macro", zero_division=0)),
+        Metric("rmse", ("regression",), False, sk.root_mean_squared_error),
+        Metric("mae", ("regression",), False, sk.mean_absolute_error),
+        Metric("r2", ("regression",), True, sk.r2_score),
+    )
+}
+
+
+def get_metric(name: str, task: Task) -> Metric:
+    """Returns a metric; ``auto`` is the task's default.
+
+    Raises:
+        ConfigError: No such metric, or it is not defined for the task.
+    """
+    wanted = DEFAULT[task] if name == "auto" else name
+    metric = METRICS.get(wanted)
+    if metric is None or task not in metric.tasks:
+        usable = [metric.name for metric in METRICS.values() if task in metric.tasks]
+        raise ConfigError("ml.metric", f"there is no metric {name!r} for a {task} task", hint=nearest(name, usable))
+    return metric

@@ -1,0 +1,286 @@
+"""Training: the one trial function, and the thin doors onto it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from modelyard.config.manager import load_config
+from modelyard.config.models import MlSettings, Settings
+from modelyard.data.contract import Contract
+from modelyard.data.encoding import Encoder
+from modelyard.data.inference import encode_target, infer_contract
+from modelyard.errors import TrainingError
+from modelyard.models.folds import Folds, Rung, make_folds
+from modelyard.models.metrics import get_metric
+from modelyard.models.model import Model, PipelineScorer
+from modelyard.plugins.base import Fitted, TableShape, TabularTrainer
+from modelyard.plugins.registry import get_trainer
+
+__all__ = [
+    "Configuration",
+    "Evaluation",
+    "TuningResults",
+    "evaluate_configuration",
+    "fit_rows",
+    "hyperparameter_tuning",
+    "train_model",
+]
+
+INNER_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What one trial tries.
+
+    Attributes:
+        algorithm: The trainer's registered name.
+        params: Its parameters.
+    """
+
+    algorithm: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a configuration came to on one rung.
+
+    Attributes:
+        score: Mean over the folds, in the metric's own direction.
+        fold_scores: By split.
+        predictions: Out-of-fold probabilities (n, classes) or values (n,), float32, the mean over
+            repetitions; NaN in rows that no split of this rung validates.
+        rounds: Boosting rounds by split; empty where the trainer does not stop early.
+        cost: Elementary steps of one prediction, the mean over the splits.
+        seconds: Seconds of wall time this rung took, without what was taken over.
+    """
+
+    score: float
+    fold_scores: tuple[float, ...]
+    predictions: NDArray[np.float32]
+    rounds: tuple[int, ...]
+    cost: float
+    seconds: float
+
+
+def evaluate_configuration(
+    config: Configuration, folds: Folds, rung: Rung, *, threads: int = 1, before: Evaluation | None = None
+) -> Evaluation:
+    """Fits and scores a configuration on the splits of one rung: the one trial function.
+
+    Args:
+        config: Algorithm and parameters.
+        folds: Rows and splits.
+        rung: Which share of the rows, and how many splits.
+        threads: How many a fit may use.
+        before: An evaluation of the same configuration on fewer splits with the same share of rows; its
+            splits are taken over instead of fitted again.
+
+    Raises:
+        TrainingError: The fit failed or gave no finite score.
+    """
+    start = time.perf_counter()
+    trainer, metric = get_trainer(config.algorithm), get_metric(folds.metric, folds.shape.task)
+    width = (len(folds.y), folds.shape.classes) if folds.shape.classes else (len(folds.y),)
+    total, count = np.zeros(width, np.float32), np.zeros(len(folds.y), np.float32)
+    scores: list[float] = []
+    rounds: list[int] = []
+    costs: list[float] = []
+    done = 0
+    if before is not None:
+        done = len(before.fold_scores)
+        scores, rounds, costs = list(before.fold_scores), list(before.rounds), [before.cost] * done
+        for _, valid in folds.splits[:done]:
+            count[valid] += 1
+        total = np.nan_to_num(before.predictions) * _column(count, total)
+    for train, valid in folds.splits[done : rung.folds]:
+        rows = train[: max(1, round(len(train) * rung.rows))]
+        fitted = fit_rows(trainer, config.params, folds, rows, threads=threads)
+        predicted = PipelineScorer(fitted.pipeline, folds.shape.classes)(folds.X[valid])
+        score = metric(folds.y[valid], predicted)
+        if not np.isfinite(score):
+            raise TrainingError(f"{config.algorithm} gave no finite {metric.name} on split {len(scores) + 1}")
+        total[valid] += predicted.astype(np.float32)
+        count[valid] += 1
+        scores.append(score)
+        costs.append(trainer.cost(fitted, folds.shape))
+        if fitted.rounds is not None:
+            rounds.append(fitted.rounds)
+    with np.errstate(invalid="ignore"):
+        predictions = total / _column(count, total)
+    return Evaluation(
+        float(np.mean(scores)),
+        tuple(scores),
+        predictions,
+        tuple(rounds),
+        float(np.mean(costs)),
+        time.perf_counter() - start,
+    )
+
+
+def fit_rows(
+    trainer: TabularTrainer,
+    params: Mapping[str, Any],
+    folds: Folds,
+    rows: NDArray[np.int64] | None = None,
+    *,
+    threads: int = 1,
+    rounds: int | None = None,
+) -> Fitted:
+    """Fits on some rows of the folds, or all; stops early on an inner split unless `rounds` says how many.
+
+    Raises:
+        TrainingError: The library below refused; names the trainer and its reason.
+    """
+    X, y = (folds.X, folds.y) if rows is None else (folds.X[rows], folds.y[rows])
+    validation = None
+    if trainer.stops_early and rounds is None:
+        X, held_X, y, held_y = _inner_split(X, y, folds.shape, folds.seed)
+        validation = (held_X, held_y)
+    try:
+        return trainer.fit(
+            params,
+            X,
+            y,
+            shape=folds.shape,
+            seed=folds.seed,
+            threads=threads,
+            validation=validation,
+            rounds=rounds,
+        )
+    except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError, np.linalg.LinAlgError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise TrainingError(f"{trainer.name} could not be fitted: {reason[0]}") from error
+
+
+def _inner_split(X: Any, y: Any, shape: TableShape, seed: int) -> list[Any]:
+    stratify = y if shape.classes and np.bincount(y).min() > 1 else None
+    return list(train_test_split(X, y, test_size=INNER_SHARE, random_state=seed, stratify=stratify))
+
+
+def _column(count: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.float32]:
+    return count[:, None] if like.ndim == 2 else count
+
+
+def train_model(data: pd.DataFrame, config: Settings | Mapping[str, Any] | None = None) -> Model:
+    """Trains one model, without a search, on a table that holds the target.
+
+    Args:
+        data: The table.
+        config: Settings or overrides; ``model.model_type`` (auto: the first algorithm) and ``model.params``.
+
+    Returns:
+        A model with ``predict`` and ``predict_proba`` for frames like `data`.
+
+    Raises:
+        ColumnNotFound: The target is not there.
+        TrainingError: The fit failed.
+    """
+    settings = config if isinstance(config, Settings) else load_config(overrides=config)
+    contract = infer_contract(data, settings.data)
+    algorithm = settings.model.model_type
+    chosen = settings.model.algorithms[0] if algorithm == "auto" else algorithm
+    folds, _ = _folds_of(data, contract, settings.ml, settings.ml.metric)
+    trainer = get_trainer(chosen)
+    params = {**trainer.defaults(folds.shape), **settings.model.params}
+    rounds = fit_rows(trainer, params, folds, threads=-1).rounds
+    return _model(fit_rows(trainer, params, folds, threads=-1, rounds=rounds), contract)
+
+
+@dataclass(frozen=True)
+class TuningResults:
+    """What a grid came to.
+
+    Attributes:
+        best_params: Parameters of the best point.
+        best_score: Its mean score over the folds.
+        metric: Name of the metric.
+        trials: Every point with its score, in the grid's order.
+    """
+
+    best_params: dict[str, Any]
+    best_score: float
+    metric: str
+    trials: tuple[tuple[dict[str, Any], float], ...]
+
+
+def hyperparameter_tuning(
+    X: Any,
+    y: Any,
+    *,
+    model_type: str = "random_forest",
+    param_grid: Mapping[str, Sequence[Any]],
+    metric: str = "auto",
+    folds: int = 5,
+    seed: int = 0,
+) -> tuple[Model, TuningResults]:
+    """Tries every point of a grid by cross-validation, in process, and fits the best one on all rows.
+
+    Args:
+        X: Frame or array, shape (n, columns).
+        y: Labels or values, shape (n,).
+        model_type: The trainer's registered name.
+        param_grid: Values to try by parameter.
+        metric: Name of the metric; auto is the task's default.
+        folds: Folds of the cross-validation.
+        seed: Seed of the folds and fits.
+
+    Returns:
+        The fitted model and the results.
+
+    Raises:
+        PluginNotFound: No such trainer.
+        TrainingError: A point could not be fitted.
+    """
+    frame = X.reset_index(drop=True) if isinstance(X, pd.DataFrame) else _frame(X)
+    target = _free_name(frame)
+    frame = frame.assign(**{target: np.asarray(y)})
+    settings = load_config(overrides={"data": {"target": target}})
+    contract = infer_contract(frame, settings.data)
+    made, _ = _folds_of(frame, contract, MlSettings(folds=folds, repeats=1, seed=seed), metric)
+    trainer = get_trainer(model_type)
+    rung, judge = Rung(1.0, folds), get_metric(made.metric, made.shape.task)
+    tried: list[tuple[dict[str, Any], Evaluation]] = []
+    for values in product(*param_grid.values()):
+        params = {**trainer.defaults(made.shape), **dict(zip(param_grid, values, strict=True))}
+        tried.append((params, evaluate_configuration(Configuration(model_type, params), made, rung, threads=-1)))
+    params, best = max(tried, key=lambda pair: judge.utility(pair[1].score))
+    rounds = int(np.median(best.rounds)) if best.rounds else None
+    fitted = fit_rows(trainer, params, made, threads=-1, rounds=rounds)
+    results = TuningResults(params, best.score, judge.name, tuple((p, e.score) for p, e in tried))
+    return _model(fitted, contract), results
+
+
+def _folds_of(frame: pd.DataFrame, contract: Contract, ml: MlSettings, metric: str) -> tuple[Folds, Encoder]:
+    encoder = Encoder(contract)
+    frame = frame[frame[contract.target.name].notna()]
+    task, classes = contract.target.task, len(contract.target.classes)
+    named = get_metric(metric, task).name
+    y = encode_target(frame, contract)
+    return make_folds(encoder.encode(frame), y, encoder.features, task, classes, ml, named), encoder
+
+
+def _model(fitted: Fitted, contract: Contract) -> Model:
+    return Model(contract, PipelineScorer(fitted.pipeline, len(contract.target.classes)), fitted=fitted)
+
+
+def _frame(X: Any) -> pd.DataFrame:
+    matrix = np.asarray(X)
+    return pd.DataFrame(matrix, columns=[f"x{i}" for i in range(matrix.shape[1])])
+
+
+def _free_name(frame: pd.DataFrame) -> str:
+    name = "target"
+    while name in frame.columns:
+        name += "_"
+    return name
