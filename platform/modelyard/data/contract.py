@@ -32,7 +32,8 @@ class Column(_Frozen):
         minimum: Smallest training value; seconds since 1970 (UTC) for datetimes.
         maximum: Largest training value, same unit.
         vocabulary: Categories, the most frequent first; rarer ones past the cap are left out and count as unknown.
-        bins: Inner edges of the quantile bins of a numeric or datetime column, ascending, at most nine.
+        bins: Inner edges of the quantile bins of a numeric or datetime column, ascending, at most nine; an edge
+            belongs to the bin above it. Edges and values are rounded to float32 before they are compared.
         shares: Share of the training rows in each bin: [null, then per bin] for numeric and datetime
             columns, [null, unknown, then per category] for categorical ones, [null, false, true] for booleans.
         on_null: What a service does with a null where the training table had none.

@@ -10,7 +10,7 @@ what its original saw.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,7 +30,9 @@ __all__ = [
     "booleans",
     "category_text",
     "features_of",
+    "has_distinct",
     "numbers",
+    "plain_values",
     "timestamps",
 ]
 
@@ -106,7 +108,7 @@ class Encoder:
             raise ContractViolation([f"column {name!r} is missing" for name in missing])
         parts: list[NDArray[np.float32]] = []
         for column in self.contract.columns:
-            parts.extend(self._encode_column(column, _values(table[column.name])))
+            parts.extend(self._encode_column(column, table[column.name]))
         if not parts:
             raise ContractViolation(["the contract has no input columns"])
         return np.ascontiguousarray(np.stack(parts, axis=1), dtype=np.float32)
@@ -117,14 +119,21 @@ class Encoder:
 
     def _encode_column(self, column: Column, values: Any) -> list[NDArray[np.float32]]:
         if column.kind == "categorical":
-            codes = self._codes[column.name]
-            texts = (category_text(value) for value in values)
-            encoded = (NULL_CODE if text is None else codes.get(text, UNKNOWN_CODE) for text in texts)
-            return [np.fromiter(encoded, np.float32, len(values))]
+            return [self._encode_categories(self._codes[column.name], values)]
         if column.kind == "datetime":
-            return _date_parts(timestamps(values, column.name))
+            return _date_parts(_instants(plain_values(values), column.name))
         read = booleans if column.kind == "boolean" else numbers
         return [np.clip(read(values, column.name), -LARGEST, LARGEST).astype(np.float32)]
+
+    def _encode_categories(self, codes: Mapping[str, int], values: Any) -> NDArray[np.float32]:
+        if has_distinct(values):
+            places, distinct = values.factorize()
+            by_place = [codes.get(category_text(value) or "", UNKNOWN_CODE) for value in distinct]
+            # factorize gives a null the place -1, which wraps round to the last
+            return np.array([*by_place, NULL_CODE], dtype=np.float32).take(np.asarray(places), mode="wrap")
+        texts = (category_text(value) for value in plain_values(values))
+        encoded = (NULL_CODE if text is None else codes.get(text, UNKNOWN_CODE) for text in texts)
+        return np.fromiter(encoded, np.float32, len(values))
 
 
 def category_text(value: Any) -> str | None:
@@ -133,9 +142,10 @@ def category_text(value: Any) -> str | None:
         return value
     if value is None or value != value:
         return None
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
+    if isinstance(value, float | np.floating):
+        value = float(value)
+        return str(int(value)) if value.is_integer() else str(value)
+    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
 
 
 def numbers(values: Any, name: str) -> NDArray[np.float64]:
@@ -144,10 +154,15 @@ def numbers(values: Any, name: str) -> NDArray[np.float64]:
     Raises:
         ContractViolation: Names the first value that is no number.
     """
+    values = plain_values(values)
     try:
-        return np.asarray(values, dtype=np.float64)
+        result = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        return _each(values, name, "a number", lambda value: float(value))
+        result = None
+    # a column of JSON arrays would become a matrix
+    if result is not None and result.ndim == 1:
+        return result
+    return _each(values, name, "a number", float)
 
 
 def booleans(values: Any, name: str) -> NDArray[np.float64]:
@@ -156,8 +171,11 @@ def booleans(values: Any, name: str) -> NDArray[np.float64]:
     Raises:
         ContractViolation: Names the first value that is no boolean.
     """
-    if isinstance(values, np.ndarray) and values.dtype == np.bool_:
-        return values.astype(np.float64)
+    values = plain_values(values)
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        result = values.astype(np.float64)
+        if ((result == 0) | (result == 1) | np.isnan(result)).all():
+            return result
     return _each(values, name, "a boolean", lambda value: TRUTH[str(value).strip().lower()])
 
 
@@ -169,58 +187,84 @@ def timestamps(values: Any, name: str) -> NDArray[np.float64]:
     Raises:
         ContractViolation: Names the first value that is no datetime.
     """
+    instants = _instants(plain_values(values), name)
+    return np.where(np.isnat(instants), np.nan, instants.astype(np.int64) / 1e6)
+
+
+def plain_values(column: Any) -> Any:
+    """Takes pandas' own null out of a series; arrays and lists pass as they are."""
+    if not hasattr(column, "to_numpy"):
+        return column
+    kind = getattr(column.dtype, "kind", "O")
+    if isinstance(column.dtype, np.dtype) and kind in "fiubM":
+        return column.to_numpy()
+    if kind in "fiu":
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if kind == "M":  # with a time zone: numpy's datetimes are UTC
+        return column.to_numpy(dtype="datetime64[us]")
+    return column.to_numpy(dtype=object, na_value=None)
+
+
+def has_distinct(column: Any) -> bool:
+    """Whether a column can be worked on by its distinct values: a series whose values are all of one type."""
+    # among objects pandas takes 1, 1.0 and True for the same value, which are three categories
+    return hasattr(column, "factorize") and hasattr(column, "dtype") and column.dtype != object
+
+
+def _instants(values: Any, name: str) -> NDArray[np.datetime64]:
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
-        seconds = values.astype("datetime64[us]").astype(np.int64) / 1e6
-        return np.where(np.isnat(values), np.nan, seconds)
-    return _each(values, name, "an ISO 8601 datetime", _timestamp)
+        return values.astype("datetime64[us]")
+    result = np.full(len(values), np.datetime64("NaT"), dtype="datetime64[us]")
+    for row, value in _known(values):
+        try:
+            result[row] = _instant(value)
+        except (TypeError, ValueError, OverflowError, AttributeError):
+            raise _violation(name, row, value, "an ISO 8601 datetime") from None
+    return result
 
 
-def _timestamp(value: Any) -> float:
+def _instant(value: Any) -> np.datetime64:
     if isinstance(value, np.datetime64):
-        return float(value.astype("datetime64[us]").astype(np.int64) / 1e6)
+        return value
     if isinstance(value, str):
         value = dt.datetime.fromisoformat(value.strip())
     elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         value = dt.datetime(value.year, value.month, value.day)
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=dt.UTC)
-    return float(value.timestamp())
+    if value.tzinfo is not None:
+        value = value.astimezone(dt.UTC).replace(tzinfo=None)
+    return np.datetime64(value, "us")
 
 
-def _date_parts(seconds: NDArray[np.float64]) -> list[NDArray[np.float32]]:
-    known = np.isfinite(seconds)
-    whole = np.where(known, seconds, 0.0)
-    days = np.floor(whole / 86400.0)
-    dates = days.astype("datetime64[D]")
-    months = dates.astype("datetime64[M]")
+def _date_parts(instants: NDArray[np.datetime64]) -> list[NDArray[np.float32]]:
+    null = np.isnat(instants)
+    known = np.where(null, np.datetime64(0, "us"), instants)
+    dates = known.astype("datetime64[D]")
+    months = known.astype("datetime64[M]")
+    days = dates.astype(np.int64)
     parts = (
         days,
         months.astype(np.int64) % 12 + 1,
         (dates - months).astype(np.int64) + 1,
         (days + 3) % 7,
-        whole - days * 86400.0,
+        (known - dates).astype(np.int64) / 1e6,
     )
-    return [np.where(known, part, np.nan).astype(np.float32) for part in parts]
+    return [np.where(null, np.nan, part).astype(np.float32) for part in parts]
 
 
 def _each(values: Any, name: str, what: str, convert: Callable[[Any], float]) -> NDArray[np.float64]:
     result = np.full(len(values), np.nan)
-    for row, value in enumerate(values):
-        if value is None or value != value:
-            continue
+    for row, value in _known(values):
         try:
             result[row] = convert(value)
-        except (TypeError, ValueError, KeyError, OverflowError, AttributeError):
-            raise ContractViolation([f"column {name!r}, row {row + 1}: {value!r} is not {what}"]) from None
+        except (TypeError, ValueError, KeyError, OverflowError):
+            raise _violation(name, row, value, what) from None
     return result
 
 
-def _values(column: Any) -> Any:
-    """Takes pandas' own null out of a series; arrays and lists pass as they are."""
-    if not hasattr(column, "to_numpy"):
-        return column
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiubM":
-        return column.to_numpy()
-    if getattr(column.dtype, "kind", "O") == "M":  # with a time zone: numpy's datetimes are UTC
-        return column.to_numpy(dtype="datetime64[us]")
-    return column.to_numpy(dtype=object, na_value=None)
+def _known(values: Any) -> Iterator[tuple[int, Any]]:
+    return ((row, value) for row, value in enumerate(values) if value is not None and value == value)
+
+
+def _violation(name: str, row: int, value: Any, what: str) -> ContractViolation:
+    shown = value.item() if isinstance(value, np.generic) else value
+    return ContractViolation([f"column {name!r}, row {row + 1}: {shown!r} is not {what}"])

@@ -1,0 +1,103 @@
+"""Bytes from and to any fsspec address; a file appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from typing import IO, Any, Literal, cast
+
+import fsspec
+from fsspec.core import url_to_fs
+from fsspec.utils import infer_compression
+
+from modelyard.errors import TableUnreadable, nearest
+
+__all__ = ["TableFormat", "format_of", "read_bytes", "write_bytes"]
+
+TableFormat = Literal["csv", "parquet", "jsonl", "arrow"]
+
+ENDINGS: Mapping[str, TableFormat] = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
+
+
+def format_of(path: str) -> TableFormat:
+    """Returns the format that a file's ending stands for, before ``.gz`` and the like; CSV where it says nothing."""
+    stem, ending = os.path.splitext(path.lower())
+    if infer_compression(path.lower()):
+        ending = os.path.splitext(stem)[1]
+    return ENDINGS.get(ending, "csv")
+
+
+def read_bytes(path: str, storage_options: Mapping[str, Any] | None = None) -> bytes:
+    """Reads a whole file, unpacked where its ending says that it is compressed.
+
+    Raises:
+        TableUnreadable: There is no such file, it may not be read, or its address means nothing.
+    """
+    try:
+        system, inner = url_to_fs(path, **(storage_options or {}))
+        if system.isdir(inner):
+            raise TableUnreadable(path, "is a folder", "name the file in it")
+        with system.open(inner, "rb", compression="infer") as file:
+            return cast("bytes", file.read())
+    except FileNotFoundError:
+        raise TableUnreadable(path, "there is no such file", _neighbours(path)) from None
+    except ImportError as error:
+        raise TableUnreadable(path, str(error).rstrip("."), "install the package for this kind of address") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise TableUnreadable(path, f"cannot be read: {_reason(error)}") from None
+
+
+def write_bytes(
+    path: str, write: Callable[[IO[bytes]], object], storage_options: Mapping[str, Any] | None = None
+) -> None:
+    """Hands `write` an open file under a temporary name beside `path`, then renames it.
+
+    Raises:
+        TableUnreadable: The address cannot be written to.
+    """
+    try:
+        system, inner = url_to_fs(path, **(storage_options or {}))
+        folder, _, name = inner.rpartition("/")
+        if folder:
+            system.makedirs(folder, exist_ok=True)
+        temporary = f"{folder}/.{uuid.uuid4().hex}.{name}" if folder else f".{uuid.uuid4().hex}.{name}"
+        try:
+            with system.open(temporary, "wb", compression=infer_compression(path)) as file:
+                write(file)
+            _rename(system, temporary, inner)
+        finally:
+            if system.exists(temporary):
+                system.rm_file(temporary)
+    except ImportError as error:
+        raise TableUnreadable(path, str(error).rstrip("."), "install the package for this kind of address") from None
+    except (OSError, ValueError) as error:
+        raise TableUnreadable(path, f"cannot be written: {_reason(error)}") from None
+
+
+def _rename(system: fsspec.AbstractFileSystem, source: str, destination: str) -> None:
+    # mv of the local file system moves into a destination that is a folder, os.replace refuses
+    if "file" in system.protocol:
+        os.replace(source, destination)
+    else:
+        system.mv(source, destination)
+
+
+def _neighbours(path: str) -> str:
+    folder, name = os.path.split(path)
+    if "://" in path or not os.path.isdir(folder or "."):
+        return "check the address"
+    return nearest(name, (entry.name for entry in os.scandir(folder or ".") if entry.is_file()))
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
