@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from modelyard.utils.types import Kind, Label, Task
 
@@ -21,6 +21,8 @@ __all__ = [
 
 # YAML and Hydra read 1, true and 2024-01-01 as what they look like; a column's name is always a text
 Name = Annotated[str, BeforeValidator(lambda value: value if value is None else str(value))]
+# a tab cannot be typed on a command line
+Separator = Annotated[str, BeforeValidator(lambda value: "\t" if value == "\\t" else value)]
 
 
 class _Group(BaseModel):
@@ -39,7 +41,9 @@ class DataSettings(_Group):
     header: bool | None = Field(
         None, description="Whether the first line names the columns; none: unless columns is set."
     )
-    separator: str | None = Field(None, description="Field separator of a CSV file; none: found from the first lines.")
+    separator: Separator | None = Field(
+        None, description="Field separator of a CSV file, \\t for a tab; none: found from the first lines."
+    )
     quote: str = Field('"', min_length=1, max_length=1, description="Quote character of a CSV file.")
     na_values: list[Name] = Field(
         default_factory=list, description="Texts that mean null, beside the empty field, NA, NaN, null and None."
@@ -51,10 +55,14 @@ class DataSettings(_Group):
     )
     positive: Label | None = Field(None, description="The positive class of a binary target; none: the rarer one.")
     drop: list[Name] = Field(default_factory=list, description="Columns that no model may see, leaks for example.")
-    kinds: dict[str, Kind] = Field(default_factory=dict, description="Kind by column where the inferred one is wrong.")
+    kinds: dict[Name, Kind] = Field(default_factory=dict, description="Kind by column where the inferred one is wrong.")
     contract: str | None = Field(None, description="A contract's file to use instead of inferring one.")
     max_categories: int = Field(
-        1000, ge=1, le=100_000, description="Longest vocabulary; rarer categories count as unknown."
+        1000,
+        ge=1,
+        le=100_000,
+        description="Longest vocabulary, in categories; rarer ones count as unknown, so that a column of free text "
+        "does not fill the model.",
     )
     storage_options: dict[str, Any] = Field(default_factory=dict, description="Options of the fsspec file system.")
 
@@ -62,12 +70,25 @@ class DataSettings(_Group):
 class MlSettings(_Group):
     """The measuring: splits, folds, metric, seed."""
 
-    test_size: float = Field(0.2, gt=0, lt=1, description="Share of the rows held out from the search.")
-    folds: int = Field(5, ge=2, le=20, description="Folds of the cross-validation.")
-    repeats: int | None = Field(
-        None, ge=1, le=20, description="Repetitions of it; none: three below 2,000 rows, else one."
+    test_size: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="Share of the rows held out from the search; a fifth leaves a small table enough to learn from.",
     )
-    metric: str = Field("auto", description="auto: roc_auc (binary), log_loss (multiclass), rmse (regression).")
+    folds: int = Field(
+        5, ge=2, le=20, description="Folds of the cross-validation; five is where more folds cost more than they tell."
+    )
+    repeats: int | None = Field(
+        None,
+        ge=1,
+        le=20,
+        description="Repetitions of it; none: three below 2,000 rows, where one split is mostly luck, else one.",
+    )
+    metric: str = Field(
+        "auto",
+        description="What the search improves; auto: roc_auc (binary), log_loss (multiclass), rmse (regression).",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of every split, draw and fit.")
 
 
@@ -80,7 +101,8 @@ class ModelSettings(_Group):
     model_type: str = Field("auto", description="One trainer's name, or auto: all of `algorithms` compete.")
     algorithms: list[str] = Field(
         default_factory=lambda: ["lightgbm", "hist_gradient_boosting", "extra_trees", "random_forest", "linear"],
-        description="The trainers that compete where model_type is auto.",
+        min_length=1,
+        description="The trainers that compete where model_type is auto; every one that `[train]` brings.",
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters to fix instead of searching them.")
     threshold: Literal["default", "tuned"] = Field(
@@ -88,7 +110,8 @@ class ModelSettings(_Group):
     )
     calibrate: bool = Field(False, description="Whether to calibrate probabilities on out-of-fold predictions.")
     serve_original: bool = Field(
-        False, description="Whether a model without a correct compiled form may be served by pickle."
+        False,
+        description="Whether a model without a correct compiled form may be served by pickle, which can run any code.",
     )
 
 
@@ -98,30 +121,56 @@ class TuningSettings(_Group):
     time_budget_s: float | None = Field(
         30.0,
         gt=0,
-        description="Seconds of the search, refit, compilation and parity included; none: only trials count.",
+        description="Seconds of the search, with refit, compilation and parity; none: only trials count. Half a "
+        "minute ranks the trainers of a small table.",
     )
     trials: int | None = Field(None, ge=1, description="Most configurations to try; none: only the time counts.")
     slots: int | None = Field(None, ge=1, description="Trials at the same time; none: one a core.")
-    deterministic: bool = Field(False, description="Repeatable to the bit: needs `trials`, and no time_budget_s.")
-    startup_trials: int = Field(10, ge=1, description="Random configurations before the sampler learns from them.")
-    finalists: int = Field(10, ge=1, description="Best trials that are refitted, compiled and measured one by one.")
-    max_latency_ms: float = Field(5.0, gt=0, description="Slowest one-row prediction, in milliseconds, that may win.")
+    deterministic: bool = Field(
+        False, description="Whether the result repeats to the bit; counts `trials` and has no time budget."
+    )
+    startup_trials: int = Field(
+        10, ge=1, description="Random configurations before the sampler learns; fewer tell it too little to learn from."
+    )
+    finalists: int = Field(
+        10, ge=1, description="Best trials that are refitted, compiled and measured one by one; only these can win."
+    )
+    max_latency_ms: float = Field(
+        5.0,
+        gt=0,
+        description="Slowest one-row prediction that may win, in milliseconds; slower models hold up a service.",
+    )
     address: str = Field("local", description="Ray cluster to use; local starts one for the search.")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.deterministic and self.trials is None:
+            raise ValueError("a deterministic search needs tuning.trials, since seconds do not repeat")
+        if self.deterministic and self.time_budget_s is not None:
+            if "time_budget_s" in self.model_fields_set:
+                raise ValueError("a deterministic search takes no tuning.time_budget_s; set it to null")
+            self.time_budget_s = None
+        if self.trials is None and self.time_budget_s is None:
+            raise ValueError("the search would never end; set tuning.trials or tuning.time_budget_s")
+        return self
 
 
 class ServingSettings(_Group):
     """The packed service."""
 
-    max_rows: int = Field(1000, ge=1, description="Most rows in one request.")
-    labels: dict[str, str] = Field(default_factory=dict, description="Labels of the bento.")
+    max_rows: int = Field(1000, ge=1, description="Most rows in one request; larger tables are for `modelyard score`.")
+    labels: dict[Name, Name] = Field(default_factory=dict, description="Labels of the bento.")
 
 
 class ApiSettings(_Group):
     """Where a service listens."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field("127.0.0.1", description="Address to listen on; the default is reached from this machine only.")
     port: int = Field(3000, ge=0, le=65535, description="Port; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=64, description="Processes that answer.")
+    routers: list[str] = Field(
+        default_factory=list, description="Routers of one's own to serve too, each as package.module:attribute."
+    )
 
 
 class StorageSettings(_Group):
