@@ -152,7 +152,7 @@ class MissingDependency(PluginError):
 
     def __init__(self, what: str, packages: Sequence[str], extra: str = "") -> None:
         self.packages = tuple(packages)
-        install = f"modelyard[{extra}]" if extra else " ".join(packages)
+        install = f"modelyard[{extra}]" if extra else "' '".join(packages)
         super().__init__(f"{what} needs {', '.join(packages)}; install it with: pip install '{install}'")
 
 

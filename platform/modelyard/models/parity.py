@@ -1,0 +1,180 @@
+"""Parity: whether a compiled model answers as its original does, row by row.
+
+Both score the same float32 rows: held-out ones, and rows drawn within the contract's ranges with nulls and
+unknown categories. Any row beyond the tolerance is a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from modelyard.data.contract import Column, Contract
+from modelyard.data.encoding import Encoder, features_of
+from modelyard.plugins.threads import limited_threads
+from modelyard.utils.types import Task
+
+__all__ = ["DRAWN_ROWS", "Parity", "Tolerances", "check_parity", "draw_rows"]
+
+Matrix = NDArray[np.float32]
+Score = Callable[[Matrix], NDArray[np.floating]]
+
+DRAWN_ROWS = 10_000
+NULL_SHARE = UNKNOWN_SHARE = EDGE_SHARE = 0.1
+UNKNOWN = "\0unknown"  # no table's category
+
+
+class Tolerances(BaseModel):
+    """How far the two may be apart.
+
+    Attributes:
+        probability: Largest difference of a probability.
+        value: Largest difference of a value, as a share of max(absolute value, standard deviation of all).
+        tie: Labels may differ where the two best probabilities are within this.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    probability: float = 1e-5
+    value: float = 1e-5
+    tie: float = 2e-5
+
+
+class Parity(BaseModel):
+    """What the comparison came to.
+
+    Attributes:
+        passed: No row is beyond the tolerances.
+        rows: Rows that were compared.
+        held_out: How many of them are real ones.
+        failures: Rows beyond the tolerances.
+        label_failures: Those of them whose label differs.
+        worst_difference: Largest difference, in the unit of its tolerance.
+        worst_row: The row it occurred in: encoded value by feature, None for a null.
+        tolerances: What was allowed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    passed: bool
+    rows: int
+    held_out: int
+    failures: int
+    label_failures: int = 0
+    worst_difference: float
+    worst_row: dict[str, float | None]
+    tolerances: Tolerances = Field(default_factory=Tolerances)
+
+
+def draw_rows(contract: Contract, n: int = DRAWN_ROWS, seed: int = 0) -> Matrix:
+    """Draws encoded rows within the contract's ranges, with nulls and unknown categories.
+
+    Args:
+        contract: Gives ranges and vocabularies; integer columns get whole numbers.
+        n: Number of rows.
+        seed: The same seed draws the same rows.
+
+    Returns:
+        A matrix of shape (n, features). Nulls occur in every column, also in those that had none in
+        training: a service may get them.
+    """
+    rng = np.random.default_rng(seed)
+    encoder = Encoder(contract)
+    drawn = {column.name: _draw(column, n, rng) for column in contract.columns}
+    return encoder.encode(drawn)
+
+
+def check_parity(
+    original: Score,
+    compiled: Score,
+    held_out: Matrix,
+    contract: Contract,
+    task: Task,
+    *,
+    drawn: int = DRAWN_ROWS,
+    seed: int = 0,
+    tolerances: Tolerances | None = None,
+) -> Parity:
+    """Compares two scorers on held-out rows and on drawn ones.
+
+    Args:
+        original: Scores with the fitted pipeline: probabilities (n, classes) or values (n,).
+        compiled: Scores with the compiled model.
+        held_out: Encoded rows, shape (n, features).
+        contract: What further rows are drawn from.
+        task: Decides what is compared.
+        drawn: How many rows are drawn.
+        seed: Seed of the draw.
+        tolerances: How far the two may be apart.
+    """
+    allowed = tolerances or Tolerances()
+    matrix = np.concatenate([np.asarray(held_out, dtype=np.float32), draw_rows(contract, drawn, seed)])
+    with limited_threads(1):  # scikit-learn's boosting waits for its threads at every tree where cores are busy
+        expected = np.asarray(original(matrix), dtype=np.float64)
+    got = np.asarray(compiled(matrix), dtype=np.float64)
+    if expected.shape != got.shape:
+        # no row can be compared: all are wrong
+        expected, got = np.zeros(len(matrix)), np.full(len(matrix), np.nan)
+        task = "regression"
+    labels = np.zeros(len(matrix), dtype=bool)
+    if task == "regression":
+        difference = np.abs(got - expected) / np.maximum(np.maximum(np.abs(expected), expected.std()), 1e-300)
+        limit = allowed.value
+    else:
+        difference = np.abs(got - expected).max(axis=1)
+        limit = allowed.probability
+        labels = _labels_differ(expected, got, allowed.tie)
+    # a NaN is as far from an answer as can be
+    difference = np.nan_to_num(difference, nan=np.inf)
+    beyond = (difference > limit) | labels
+    worst = int(difference.argmax())
+    features = features_of(contract)
+    return Parity(
+        passed=not beyond.any(),
+        rows=len(matrix),
+        held_out=len(held_out),
+        failures=int(beyond.sum()),
+        label_failures=int(labels.sum()),
+        worst_difference=float(min(difference[worst], np.finfo(np.float64).max)),
+        worst_row={each.name: _number(value) for each, value in zip(features, matrix[worst], strict=True)},
+        tolerances=allowed,
+    )
+
+
+def _labels_differ(expected: NDArray[np.float64], got: NDArray[np.float64], tie: float) -> NDArray[np.bool_]:
+    best = np.sort(expected, axis=1)
+    clear = best[:, -1] - best[:, -2] > tie
+    differ: NDArray[np.bool_] = clear & (expected.argmax(axis=1) != got.argmax(axis=1))
+    return differ
+
+
+def _draw(column: Column, n: int, rng: np.random.Generator) -> NDArray[Any]:
+    null = rng.random(n) < NULL_SHARE
+    if column.kind == "categorical":
+        unknown = (rng.random(n) < UNKNOWN_SHARE) | (not column.vocabulary)
+        values = np.array([*column.vocabulary, UNKNOWN], dtype=object)[rng.integers(0, len(column.vocabulary) + 1, n)]
+        values[unknown] = UNKNOWN
+        values[null] = None
+        return values
+    if column.kind == "boolean":
+        return np.where(null, np.nan, rng.integers(0, 2, n))
+    if column.minimum is None or column.maximum is None:
+        return np.full(n, np.nan)
+    # as many from each quantile bin: a long tail would otherwise take nearly all draws
+    edges = np.array([column.minimum, *column.bins, column.maximum])
+    lower = rng.integers(0, len(edges) - 1, n)
+    drawn = edges[lower] + rng.random(n) * (edges[lower + 1] - edges[lower])
+    drawn = np.where(rng.random(n) < EDGE_SHARE, edges[lower], drawn)
+    if column.kind == "datetime":
+        dates = np.round(drawn * 1e6).astype("datetime64[us]")
+        dates[null] = np.datetime64("NaT")
+        return dates
+    return np.where(null, np.nan, np.round(drawn) if column.integer else drawn)
+
+
+def _number(value: np.float32) -> float | None:
+    return None if np.isnan(value) else float(value)

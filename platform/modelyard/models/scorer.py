@@ -1,0 +1,60 @@
+"""Compiled models at work: needs NumPy and ONNX Runtime, and nothing of training."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from modelyard.errors import ModelError
+
+__all__ = ["OnnxScorer"]
+
+INPUT = "X"
+OUTPUTS = ("probabilities", "value")
+
+
+class OnnxScorer:
+    """Scores encoded rows with a compiled model.
+
+    Args:
+        model: The serialized ONNX model, as `modelyard.models.compiled.compile_model` makes it.
+        threads: How many one call may use; more than one helps only with many rows a call.
+
+    Attributes:
+        session: The session of ONNX Runtime.
+        output: ``probabilities`` or ``value``.
+        width: Number of features.
+
+    Raises:
+        ModelError: The bytes are no ONNX model, or one with other inputs and outputs.
+    """
+
+    def __init__(self, model: bytes, threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime raises a class of its own for each kind of damage
+            reason = str(error).strip().splitlines()[:1]
+            raise ModelError(f"the compiled model cannot be loaded: {''.join(reason)}; pack the run again") from error
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        names = [each.name for each in (*inputs, *outputs)]
+        if len(names) != 2 or names[0] != INPUT or names[1] not in OUTPUTS or inputs[0].type != "tensor(float)":
+            raise ModelError(
+                f"the compiled model has {', '.join(names)} where the input X, of float, and the output "
+                "probabilities or value are expected; let the trainer's convert() name them so"
+            )
+        self.output = names[1]
+        self.width = int(inputs[0].shape[1])
+
+    def __call__(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns probabilities (n, classes) or values (n,), float32.
+
+        Args:
+            matrix: Encoded rows, float32, shape (n, features).
+        """
+        scores: NDArray[np.float32] = self.session.run((self.output,), {INPUT: matrix})[0]
+        return scores.ravel() if self.output == "value" else scores
