@@ -1,0 +1,1 @@
+"""A model as a bento: the service, packing it, and running it."""

@@ -1,0 +1,124 @@
+"""What a bento carries: the model, the settings, our own packages and pinned requirements.
+
+In a bento's ``src`` folder:
+
+modelyard/, modelyard_bentos/    the packages that built it
+model/                           the model's folder
+modelyard.json                   the settings
+MODULE                           the top-level module or package of each router in `api.routers`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from importlib.machinery import PathFinder
+from importlib.metadata import distribution
+from importlib.util import find_spec
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from modelyard.config.models import Settings
+from modelyard.errors import ConfigError
+from modelyard.models.artifact import read_manifest
+
+__all__ = [
+    "MODEL",
+    "SERVICE",
+    "SETTINGS",
+    "SETTINGS_VARIABLE",
+    "carry",
+    "content_digest",
+    "requirements",
+    "served_settings",
+]
+
+MODEL, SETTINGS = "model", "modelyard.json"
+SERVICE = "modelyard_bentos.service:service"
+# its value is what `served_settings` returns
+SETTINGS_VARIABLE = "MODELYARD_SETTINGS"
+PACKAGES = ("modelyard", "modelyard_bentos")
+MANIFEST, GRAPH = "manifest.json", "model.onnx"
+
+
+def carry(target: Path, model_folder: Path, settings: Settings) -> None:
+    """Copies everything that the service needs into a bento's source folder."""
+    for source in _sources(settings):
+        if source.is_dir():
+            shutil.copytree(source, target / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, target / source.name)
+    (target / MODEL).mkdir(exist_ok=True)
+    for name in (*read_manifest(model_folder).files, MANIFEST):
+        shutil.copyfile(model_folder / name, target / MODEL / name)
+    (target / SETTINGS).write_text(served_settings(settings))
+
+
+def served_settings(settings: Settings) -> str:
+    """Returns the settings that a service goes by as JSON; the others may hold what is nobody's business."""
+    document = {
+        "serving": settings.serving.model_dump(mode="json"),
+        "api": settings.api.model_dump(mode="json", include={"workers", "routers"}),
+        "model": settings.model.model_dump(mode="json", include={"serve_original"}),
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def content_digest(model_folder: Path, settings: Settings) -> str:
+    """Returns the SHA-256 (hex) of everything that a bento of this model would carry."""
+    digest = hashlib.sha256(read_manifest(model_folder).digest.encode())
+    digest.update(served_settings(settings).encode())
+    digest.update("\n".join(requirements(model_folder)).encode())
+    for source in _sources(settings):
+        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(path.relative_to(source.parent).as_posix().encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _sources(settings: Settings) -> list[Path]:
+    """The folders of packages, and files of modules, that a bento carries."""
+    specs = {package: find_spec(package) for package in PACKAGES}
+    for router in settings.api.routers:
+        module = router.partition(":")[0].partition(".")[0]
+        # the project's folder comes first, as it does for a server that is started there
+        specs.setdefault(module, PathFinder.find_spec(module, [str(Path.cwd()), *sys.path]))
+    found = []
+    for module, spec in specs.items():
+        if spec is None or spec.origin is None:
+            raise ConfigError("api.routers", f"there is no module {module!r} in this folder or installed")
+        origin = Path(spec.origin)
+        found.append(origin.parent if origin.name == "__init__.py" else origin)
+    return found
+
+
+def requirements(model_folder: Path) -> list[str]:
+    """Returns every package that serving the model needs, transitively, pinned to what is installed.
+
+    BentoML pins itself, so it is left out; what it needs is not.
+    """
+    extras = ["serving"] if GRAPH in read_manifest(model_folder).files else ["serving", "train"]
+    pinned: dict[str, str] = {}
+    waiting = [Requirement(f"modelyard[{','.join(extras)}]")]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        wanted = waiting.pop()
+        name, wanted_extras = canonicalize_name(wanted.name), frozenset(wanted.extras)
+        if (name, wanted_extras) in seen:
+            continue
+        seen.add((name, wanted_extras))
+        installed = distribution(name)
+        pinned[name] = installed.version
+        for text in installed.requires or ():
+            requirement = Requirement(text)
+            if any(
+                requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+                for extra in ("", *wanted_extras)
+            ):
+                waiting.append(requirement)
+    return sorted(f"{name}=={version}" for name, version in pinned.items() if name not in ("modelyard", "bentoml"))

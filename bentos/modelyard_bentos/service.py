@@ -1,0 +1,109 @@
+"""The one generic service: typed by the contract of the model that it serves.
+
+Which model: the folder in MODELYARD_MODEL, else the one inside the bento, else the champion of the project in
+the working directory.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NoReturn
+
+import bentoml
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.context import server_context
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from modelyard import config
+from modelyard.api.app import create_app
+from modelyard.api.models import answer_model, request_model
+from modelyard.api.routes import PREFIX
+from modelyard.api.source import MODEL_VARIABLE, find_folder, load_served
+from modelyard.config.models import Settings
+from modelyard.errors import ModelyardError
+from modelyard_bentos.contents import MODEL, SETTINGS, SETTINGS_VARIABLE
+from modelyard_bentos.image import ServiceImage
+
+__all__ = ["service"]
+
+HOME = Path(__file__).resolve().parents[1]
+IN_WORKER = server_context.worker_index is not None
+
+
+def _read_settings() -> Settings:
+    given = os.environ.get(SETTINGS_VARIABLE)
+    if given is None and (HOME / SETTINGS).is_file():
+        given = (HOME / SETTINGS).read_text()
+    return config.load_config() if given is None else Settings.model_validate_json(given)
+
+
+def _find_model(settings: Settings) -> Path:
+    if not os.environ.get(MODEL_VARIABLE) and (HOME / SETTINGS).is_file():
+        return HOME / MODEL
+    return find_folder(settings).absolute()
+
+
+def _end(error: ModelyardError) -> NoReturn:
+    """Ends the server: a failing worker would be started again for ever while the port hangs."""
+    if IN_WORKER:
+        os.kill(os.getppid(), signal.SIGTERM)
+    sys.exit(str(error))
+
+
+class _Front:
+    """Hands our paths to the application before BentoML reads the body: one answer and one shape of errors."""
+
+    def __init__(self, app: ASGIApp, front: ASGIApp) -> None:
+        self.app, self.front = app, front
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ours = scope["type"] == "http" and (scope["path"] == "/predict" or scope["path"].startswith(f"{PREFIX}/"))
+        await (self.front if ours else self.app)(scope, receive, send)
+
+
+if not IN_WORKER:
+    # the default is one folder for all servers of a user, which each start empties
+    _metrics = tempfile.mkdtemp(prefix="modelyard-metrics-")
+    atexit.register(shutil.rmtree, _metrics, ignore_errors=True)
+    BentoMLContainer.prometheus_multiproc_dir.set(_metrics)
+
+try:
+    _settings = _read_settings()
+    _folder = _find_model(_settings)
+    _served = load_served(_folder, _settings)
+    _app = create_app(_served, _settings)
+except ModelyardError as _error:
+    _end(_error)
+
+_contract = _served.model.contract
+
+
+class _Service:
+    """Predicts with one model."""
+
+    @bentoml.api(  # type: ignore[untyped-decorator]  # BentoML brings no types
+        route="/predict",
+        input_spec=request_model(_contract, _settings.serving.max_rows),
+        output_spec=answer_model(_contract),
+    )
+    def predict(self, rows: list[Any], columns: list[str] | None = None) -> Any:
+        """Predicts rows given by column name, or as lists of values in the order of `columns`."""
+        document = {"rows": rows} if columns is None else {"rows": rows, "columns": columns}
+        return _app.state.predictor.answer_document(document)
+
+
+service = bentoml.service(
+    name=_served.model.name,
+    image=ServiceImage(model_folder=_folder, settings=_settings),
+    labels=dict(_settings.serving.labels),
+    workers=_settings.api.workers,
+    logging={"access": {"enabled": False}},
+)(_Service)
+service.mount_asgi_app(_app, path="/", name="modelyard")
+service.add_asgi_middleware(_Front, front=_app)

@@ -1,0 +1,36 @@
+"""Serves the champion for development: ``python -m modelyard.api``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import uvicorn
+
+from modelyard.api.app import create_app
+from modelyard.config.manager import load_config
+from modelyard.errors import ModelyardError
+from modelyard.utils.common import setup_logging
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Serves until it is interrupted; a model that cannot be loaded is said in one sentence."""
+    parser = argparse.ArgumentParser(prog="python -m modelyard.api", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+    parser.add_argument("overrides", nargs="*", help="settings, such as serving.max_rows=10")
+    arguments = parser.parse_args()
+    setup_logging()
+    try:
+        app = create_app(settings=load_config(arguments.overrides))
+    except ModelyardError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    uvicorn.run(app, host=arguments.host, port=arguments.port)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

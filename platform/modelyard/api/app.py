@@ -1,0 +1,110 @@
+"""Application factory: one served model behind FastAPI."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from modelyard import config
+from modelyard.api.predict import Predictor
+from modelyard.api.problems import handle_problems
+from modelyard.api.routes import body_schemas, make_router
+from modelyard.api.service import ModelService
+from modelyard.api.source import ServedModel, find_folder, load_served
+from modelyard.config.models import Settings
+from modelyard.errors import ConfigError, nearest
+from modelyard.models.model import Model
+from modelyard.monitoring.metrics import PredictionMetrics
+
+__all__ = ["create_app"]
+
+
+def create_app(model: ServedModel | Model | None = None, settings: Settings | None = None) -> FastAPI:
+    """Builds the application.
+
+    Args:
+        model: What to serve; none: the folder in MODELYARD_MODEL, or the registry's champion.
+        settings: The project's settings; none: those of the working directory.
+
+    Raises:
+        ModelError: The model cannot be loaded.
+        ConfigError: A router of `api.routers` cannot be found.
+    """
+    settings = settings or config.load_config()
+    if model is None:
+        model = load_served(find_folder(settings), settings)
+    served = ServedModel(model) if isinstance(model, Model) else model
+    metrics = PredictionMetrics(CollectorRegistry())
+    predictor = Predictor(served.model, settings.serving.max_rows, metrics)
+    app = FastAPI(
+        title=served.model.name,
+        version=served.model.version or "0",
+        description=f"Predicts {served.model.contract.target.name}.",
+        redoc_url=None,
+    )
+    app.state.model_service = ModelService(settings)
+    app.state.model_service.load_model(served.model.name, served.model)
+    app.state.predictor = predictor
+    handle_problems(app)
+    app.include_router(make_router(served, predictor, settings.serving.max_rows))
+    for place, name in enumerate(settings.api.routers):
+        app.include_router(_find_router(name, f"api.routers.{place}"))
+    app.add_middleware(_Observe, metrics=metrics)
+    _add_schemas(app, body_schemas(served.model.contract, settings.serving.max_rows))
+    return app
+
+
+class _Observe:
+    """Counts every request by its route's template, so that no caller can invent labels."""
+
+    def __init__(self, app: ASGIApp, metrics: PredictionMetrics) -> None:
+        self.app, self.metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start, code = time.perf_counter(), 500
+
+        async def note(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "http.response.start":
+                code = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, note)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            self.metrics.observe_request(route, code, time.perf_counter() - start)
+
+
+def _find_router(name: str, key: str) -> APIRouter:
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = import_module(module_name)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(key, f"{name!r} cannot be imported: {error}", hint="write package.module:router") from None
+    router = getattr(module, attribute or "router", None)
+    if not isinstance(router, APIRouter):
+        routers = [name for name, value in vars(module).items() if isinstance(value, APIRouter)]
+        raise ConfigError(key, f"{module_name} has no APIRouter {attribute!r}", hint=nearest(attribute, routers))
+    return router
+
+
+def _add_schemas(app: FastAPI, schemas: dict[str, Any]) -> None:
+    """Completes the OpenAPI document by what the routes refer to."""
+    generate: Callable[[], dict[str, Any]] = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        document["components"]["schemas"].update(schemas)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document

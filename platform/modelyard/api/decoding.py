@@ -1,0 +1,173 @@
+"""Request bodies to columns of checked values; every wrong field is reported, not only the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from modelyard.api.fields import column_field
+from modelyard.api.models import row_model
+from modelyard.api.problems import FieldProblem, RequestProblem, describe, pointer
+from modelyard.data.contract import Contract
+from modelyard.errors import nearest
+
+__all__ = ["Decoder", "Table"]
+
+Table = dict[str, list[Any]]
+MOST_ERRORS = 100
+LONGEST_NAME = 200
+KEYS = ("rows", "columns")
+NOTHING = object()
+
+
+class _Problems:
+    """Collects wrong fields, and gives up at the most that are reported: a body can have any number of them."""
+
+    def __init__(self) -> None:
+        self.found: list[FieldProblem] = []
+
+    def add(
+        self, path: tuple[str | int, ...], expected: str, received: Any, hint: str = "", column: str | None = None
+    ) -> None:
+        """Notes one; `column` is named where the path does not, in a list of values."""
+        where = pointer(*path)
+        shown = "nothing" if received is NOTHING else describe(received)
+        about = f" (column {column!r})" if column is not None and path[-1] != column else ""
+        what = f"{expected} is missing" if received is NOTHING else f"expected {expected}, not {shown}"
+        detail = f"{where or 'the body'}{about}: {what}" + (f"; {hint}" if hint else "")
+        self.found.append(FieldProblem(path=where, expected=expected, received=shown, detail=detail))
+        if len(self.found) == MOST_ERRORS:
+            self.raise_any()
+
+    def raise_any(self) -> None:
+        """Raises what was found, if anything."""
+        if self.found:
+            others = f" (and {len(self.found) - 1} more)" if len(self.found) > 1 else ""
+            raise RequestProblem(422, self.found[0].detail + others, self.found)
+
+
+class Decoder:
+    """Checks requests against one contract.
+
+    Args:
+        contract: What the rows are.
+        max_rows: Most rows in one request.
+    """
+
+    def __init__(self, contract: Contract, max_rows: int) -> None:
+        self.contract = contract
+        self.max_rows = max_rows
+        self._row = row_model(contract)
+        self._fields = tuple(self._row.model_fields)
+        self._expected = {column.name: column_field(column).expected for column in contract.columns}
+
+    def decode(self, body: bytes) -> Table:
+        """Reads a JSON body; where a key is there twice, the last one counts.
+
+        Raises:
+            RequestProblem: The body is not JSON (400), has too many rows (413), or wrong fields (422).
+        """
+        try:
+            document = from_json(body)
+        except ValueError as error:
+            raise RequestProblem(400, f"the body is not JSON: {error}") from None
+        return self.check(document)
+
+    def check(self, document: Any) -> Table:
+        """Checks a request that is read already.
+
+        Returns:
+            Values by column, in the contract's order.
+
+        Raises:
+            RequestProblem: As `decode` does.
+        """
+        problems = _Problems()
+        rows, columns = self._envelope(document, problems)
+        checked = []
+        for number, row in enumerate(rows):
+            checked.append(self._check_row(row, columns, ("rows", number), problems))
+        problems.raise_any()
+        return {
+            name: [row[place] for row in checked if row is not None] for place, name in enumerate(self.contract.names)
+        }
+
+    def _envelope(self, document: Any, problems: _Problems) -> tuple[Sequence[Any], list[str] | None]:
+        if not isinstance(document, Mapping):
+            problems.add((), 'an object with "rows"', document)
+            return (), None
+        for key in document:
+            if key not in KEYS:
+                problems.add((key,), '"rows" or "columns"', key, _hint(str(key), KEYS))
+        if "rows" not in document:
+            problems.add(("rows",), "a list of rows", NOTHING)
+            return (), None
+        rows = document["rows"]
+        if not isinstance(rows, Sequence) or isinstance(rows, str):
+            problems.add(("rows",), "a list of rows", rows, "put a single row into a list too")
+            return (), None
+        if len(rows) > self.max_rows:
+            raise RequestProblem(413, f"{len(rows)} rows are too many for one request; send at most {self.max_rows}")
+        if not rows:
+            problems.add(("rows",), "at least one row", rows)
+        return rows, self._columns(document.get("columns"), problems)
+
+    def _columns(self, columns: Any, problems: _Problems) -> list[str] | None:
+        """The order of value lists where the request gives one; none where it is the contract's or unusable."""
+        if columns is None:
+            return None
+        if not isinstance(columns, Sequence) or isinstance(columns, str):
+            problems.add(("columns",), "a list of column names", columns)
+            return None
+        before, seen = len(problems.found), set[str]()
+        for place, name in enumerate(columns):
+            if not isinstance(name, str):
+                problems.add(("columns", place), "a column name", name)
+            elif name not in self._expected:
+                problems.add(("columns", place), "a column of the contract", name, _hint(name, self._expected))
+            elif name in seen:
+                problems.add(("columns", place), "each column once", name)
+            else:
+                seen.add(name)
+        return list(columns) if len(problems.found) == before else None
+
+    def _check_row(
+        self, row: Any, columns: list[str] | None, path: tuple[str | int, ...], problems: _Problems
+    ) -> tuple[Any, ...] | None:
+        if isinstance(row, Mapping):
+            if columns is not None:
+                problems.add(path, "a list of values, since the request has columns", row)
+                return None
+            return self._validate(row, {}, path, problems)
+        names = columns or list(self.contract.names)
+        if not isinstance(row, Sequence) or isinstance(row, str):
+            problems.add(path, f"an object by column, or a list of {len(names)} values", row)
+            return None
+        if len(row) != len(names):
+            problems.add(path, f"{len(names)} values", row, f"it has {len(row)}")
+            return None
+        places = {name: place for place, name in enumerate(names)}
+        return self._validate(dict(zip(names, row, strict=True)), places, path, problems)
+
+    def _validate(
+        self, row: Mapping[str, Any], places: Mapping[str, int], path: tuple[str | int, ...], problems: _Problems
+    ) -> tuple[Any, ...] | None:
+        try:
+            checked = self._row.model_validate(row).__dict__
+        except ValidationError as error:
+            for name in dict.fromkeys(str(detail["loc"][0]) for detail in error.errors(include_url=False)):
+                where = (*path, places.get(name, name))
+                if name in self._expected:
+                    problems.add(where, self._expected[name], row.get(name, NOTHING), column=name)
+                else:
+                    problems.add(where, "a column of the contract", name, _hint(name, self._expected))
+            return None
+        return tuple(checked[name] for name in self._fields)
+
+
+def _hint(name: str, candidates: Iterable[str]) -> str:
+    # comparing takes time by the length, and nobody means a column by a text like that
+    return nearest(name, candidates) if len(name) <= LONGEST_NAME else ""

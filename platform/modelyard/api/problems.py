@@ -1,0 +1,132 @@
+"""Errors of the service in one shape: RFC 9457 problem details, with every wrong field."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from modelyard.errors import ContractViolation, ModelNotFound, ModelyardError
+
+__all__ = ["FieldProblem", "ProblemDetails", "RequestProblem", "describe", "handle_problems", "pointer"]
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+LONGEST = 80
+
+
+class FieldProblem(BaseModel):
+    """One wrong field of a request."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str = Field(description="JSON pointer (RFC 6901) into the request body.", examples=["/rows/0/age"])
+    expected: str = Field(description="What belongs there.", examples=["a number or null"])
+    received: str = Field(description="What came, as JSON, cut after 80 characters.", examples=['"old"'])
+    detail: str = Field(description="The same in a sentence.")
+
+
+class ProblemDetails(BaseModel):
+    """An error, as RFC 9457 describes it."""
+
+    type: str = "about:blank"
+    title: str = Field(description="The status in words.", examples=["Unprocessable Entity"])
+    status: int = Field(description="The HTTP status.", examples=[422])
+    detail: str = Field(description="What is wrong and what to do, in a sentence.")
+    errors: list[FieldProblem] = Field(default_factory=list, description="Every wrong field, up to a hundred.")
+
+
+class RequestProblem(ModelyardError):
+    """A request that cannot be answered.
+
+    Args:
+        status: The HTTP status.
+        detail: What is wrong and what to do, in a sentence.
+        errors: Every wrong field.
+    """
+
+    def __init__(self, status: int, detail: str, errors: Sequence[FieldProblem] = ()) -> None:
+        super().__init__(detail)
+        self.details = ProblemDetails(
+            title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors)
+        )
+
+
+def pointer(*parts: str | int) -> str:
+    """Returns the JSON pointer (RFC 6901) of a place in a document."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def describe(value: Any) -> str:
+    """Returns a received value as short JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=repr)
+    except (ValueError, RecursionError):
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Makes an application answer every error as problem details."""
+    app.add_exception_handler(RequestProblem, _on_problem)
+    app.add_exception_handler(ModelyardError, _on_modelyard_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(Exception, _on_fault)
+
+
+def _response(problem: ProblemDetails, headers: Any = None) -> Response:
+    return Response(problem.model_dump_json(), problem.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _plain(status: int, detail: str, headers: Any = None) -> Response:
+    return _response(RequestProblem(status, detail).details, headers)
+
+
+async def _on_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestProblem)
+    return _response(error.details)
+
+
+async def _on_modelyard_error(_: Request, error: Exception) -> Response:
+    """What a router of the user's own meets: bad rows and unknown models are the caller's, the rest is ours."""
+    if isinstance(error, ContractViolation):
+        return _plain(422, str(error))
+    if isinstance(error, ModelNotFound):
+        return _plain(404, str(error))
+    logger.error("%s", error)
+    return _plain(500, "the service failed; its log says why")
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = str(error.detail)
+    if detail == HTTPStatus(error.status_code).phrase:
+        detail = {
+            404: f"there is nothing at {request.url.path}; /docs lists what there is",
+            405: f"{request.url.path} does not answer {request.method}; /docs lists what it answers",
+        }.get(error.status_code, detail)
+    return _plain(error.status_code, detail, error.headers)
+
+
+async def _on_validation_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = []
+    for item in error.errors():
+        path, received = pointer(*item["loc"][1:]), describe(item.get("input"))
+        errors.append(FieldProblem(path=path, expected=item["msg"], received=received, detail=f"{path}: {item['msg']}"))
+    detail = errors[0].detail if errors else "the request does not fit"
+    return _response(RequestProblem(422, detail, errors).details)
+
+
+async def _on_fault(_: Request, error: Exception) -> Response:
+    logger.error("a request failed", exc_info=error)
+    return _plain(500, "the service failed; its log says why")
