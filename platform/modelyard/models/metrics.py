@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,10 +38,13 @@ class Metric:
 
     def __call__(self, y: Array, scores: Array) -> float:
         """Returns the metric, NaN where the labels do not allow it (one class only, for example)."""
-        try:
-            return float(self.function(y, scores))
-        except ValueError:
-            return float("nan")
+        with warnings.catch_warnings():
+            # scikit-learn warns and gives NaN where it used to raise; the caller looks at the figure
+            warnings.simplefilter("ignore")
+            try:
+                return float(self.function(y, scores))
+            except ValueError:
+                return float("nan")
 
     def utility(self, score: float) -> float:
         """Returns the score with its sign turned, where need be, so that greater is better."""

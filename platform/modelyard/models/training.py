@@ -15,9 +15,11 @@ from sklearn.model_selection import train_test_split
 
 from modelyard.config.manager import load_config
 from modelyard.config.models import MlSettings, Settings
+from modelyard.data import processing
 from modelyard.data.contract import Contract
 from modelyard.data.encoding import Encoder
-from modelyard.data.inference import encode_target, infer_contract
+from modelyard.data.inference import infer_contract
+from modelyard.data.target import encode_target
 from modelyard.errors import TrainingError
 from modelyard.models.folds import Folds, Rung, make_folds
 from modelyard.models.metrics import get_metric
@@ -177,7 +179,8 @@ def train_model(data: pd.DataFrame, config: Settings | Mapping[str, Any] | None 
 
     Args:
         data: The table.
-        config: Settings or overrides; ``model.model_type`` (auto: the first algorithm) and ``model.params``.
+        config: Settings or overrides; ``model.model_type`` (auto: the first algorithm) and ``model.params``. The
+            keys of `engineer_features` may stand among the overrides: one mapping then serves both.
 
     Returns:
         A model with ``predict`` and ``predict_proba`` for frames like `data`.
@@ -186,7 +189,7 @@ def train_model(data: pd.DataFrame, config: Settings | Mapping[str, Any] | None 
         ColumnNotFound: The target is not there.
         TrainingError: The fit failed.
     """
-    settings = config if isinstance(config, Settings) else load_config(overrides=config)
+    settings = config if isinstance(config, Settings) else _settings(config or {})
     contract = infer_contract(data, settings.data)
     algorithm = settings.model.model_type
     chosen = settings.model.algorithms[0] if algorithm == "auto" else algorithm
@@ -195,6 +198,14 @@ def train_model(data: pd.DataFrame, config: Settings | Mapping[str, Any] | None 
     params = {**trainer.defaults(folds.shape), **settings.model.params}
     rounds = fit_rows(trainer, params, folds, threads=-1).rounds
     return _model(fit_rows(trainer, params, folds, threads=-1, rounds=rounds), contract)
+
+
+def _settings(config: Mapping[str, Any]) -> Settings:
+    """Settings from overrides; of the keys of `engineer_features` only the target matters once features are made."""
+    overrides = {key: value for key, value in config.items() if key not in processing.DEFAULTS}
+    if (target := config.get("target_column")) is not None:
+        overrides["data"] = {**overrides.get("data", {}), "target": target}
+    return load_config(overrides=overrides)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,261 @@
+"""The model folder: what is served, what it was compiled from, and a manifest that says what belongs to it.
+
+model.onnx       the compiled graph; not there where the original is served
+pipeline.pkl     the fitted pipeline; read only to verify the graph, or where there is none
+contract.json    what the rows are
+card.json        what is known of the model; its threshold and calibration are applied when it is loaded
+manifest.json    SHA-256 of each of these; its own digest is the model's version
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import pickle
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from modelyard.data.contract import Contract
+from modelyard.data.encoding import features_of
+from modelyard.errors import ArtifactDamaged, ModelError, ModelNotFound, UsageError
+from modelyard.models.calibration import CalibratedScorer
+from modelyard.models.card import Card
+from modelyard.models.model import Model, PipelineScorer, Scorer
+from modelyard.models.parity import check_parity
+from modelyard.models.scorer import OnnxScorer
+
+__all__ = ["Manifest", "load_model", "read_card", "read_manifest", "save_model", "verify"]
+
+logger = logging.getLogger(__name__)
+
+GRAPH, PIPELINE, CONTRACT, CARD, MANIFEST = "model.onnx", "pipeline.pkl", "contract.json", "card.json", "manifest.json"
+SHOWN = 12
+
+
+class Manifest(BaseModel):
+    """What belongs to a model folder.
+
+    Attributes:
+        format: Version of the folder's layout.
+        files: SHA-256 (hex) by file name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    files: dict[str, str]
+
+    def to_json(self) -> str:
+        """Returns the manifest for its file; the same files always give the same text."""
+        return json.dumps({"format": self.format, "files": dict(sorted(self.files.items()))}, indent=2) + "\n"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the manifest: names the model and everything in it."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @property
+    def version(self) -> str:
+        """The part of the digest that is shown."""
+        return self.digest[:SHOWN]
+
+
+def save_model(
+    folder: str | os.PathLike[str], *, contract: Contract, card: Card, onnx: bytes | None = None, pipeline: Any = None
+) -> Path:
+    """Writes a model folder: all of it or, where this is interrupted, nothing. One that is there is replaced.
+
+    Args:
+        folder: Where to.
+        contract: What the rows are.
+        card: What is known of the model; its threshold and calibration become part of its answers.
+        onnx: The compiled graph, as `compile_model` makes it; none where the original is to be served.
+        pipeline: The fitted pipeline (``Fitted.pipeline``).
+
+    Returns:
+        The folder.
+
+    Raises:
+        UsageError: There is neither a graph nor a pipeline, or the card is of another contract.
+    """
+    if onnx is None and pipeline is None:
+        raise UsageError("a model needs a compiled graph or a fitted pipeline; pass onnx= or pipeline=")
+    if card.contract != contract.digest:
+        raise UsageError("the card is of another contract; set its contract to contract.digest")
+    parts = {CONTRACT: contract.to_json().encode(), CARD: card.to_json().encode()}
+    if onnx is not None:
+        parts[GRAPH] = onnx
+    if pipeline is not None:
+        parts[PIPELINE] = pickle.dumps(pipeline, protocol=5)
+    manifest = Manifest(files={name: hashlib.sha256(content).hexdigest() for name, content in parts.items()})
+    parts[MANIFEST] = manifest.to_json().encode()
+
+    target = Path(folder).absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        made = work / "new"
+        made.mkdir()
+        for name, content in parts.items():
+            (made / name).write_bytes(content)
+        if target.exists():
+            os.replace(target, work / "old")
+        os.replace(made, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return target
+
+
+def load_model(folder: str | os.PathLike[str], *, allow_pickle: bool = False, threads: int = 1) -> Model:
+    """Loads a model folder after every digest was checked.
+
+    Args:
+        folder: Where it is.
+        allow_pickle: Whether to load the original pipeline where there is no compiled graph. A pickle can
+            run any code: only for folders whose maker is trusted.
+        threads: How many the compiled graph may use.
+
+    Raises:
+        ModelNotFound: There is no such folder.
+        ArtifactDamaged: A file is missing or differs from the manifest.
+        ModelError: It holds no compiled graph, and `allow_pickle` is not set.
+    """
+    path = Path(folder)
+    manifest = read_manifest(path)
+    parts = _read_parts(path, manifest, pipeline=GRAPH not in manifest.files)
+    contract, card = Contract.from_json(parts[CONTRACT]), Card.from_json(parts[CARD])
+    scorer: Scorer
+    pipeline = None
+    if GRAPH in parts:
+        scorer = OnnxScorer(parts[GRAPH], threads=threads)
+    elif allow_pickle:
+        scorer, pipeline = _original(path, parts[PIPELINE], contract, card)
+    else:
+        raise ModelError(
+            f"{path}: the model has no compiled graph, only a pickle, which can run any code; "
+            "if you trust its maker, allow pickles (allow_pickle=True, model.serve_original=true)"
+        )
+    return Model(contract, scorer, card.threshold, card.model, manifest.version, GRAPH in parts, pipeline)
+
+
+def verify(folder: str | os.PathLike[str], *, deep: bool = True, seed: int | None = None) -> dict[str, Any]:
+    """Checks that a model folder is what its manifest says, and that its graph still answers as its original.
+
+    Args:
+        folder: Where it is.
+        deep: Whether to compare graph and original again, on rows drawn afresh from the contract. This loads
+            the pickle, which can run any code: only for folders whose maker is trusted.
+        seed: Seed of the draw; none: another one each time.
+
+    Returns:
+        ``ok``, ``version``, ``files`` (how many were checked), ``served``, and after a deep check of a
+        compiled model ``parity`` (see `models.parity.Parity`) and the ``seed`` of its rows.
+
+    Raises:
+        ModelNotFound: There is no such folder.
+        ArtifactDamaged: A file is missing or differs from the manifest.
+        ModelError: The original cannot be loaded here.
+    """
+    path = Path(folder)
+    manifest = read_manifest(path)
+    parts = _read_parts(path, manifest, pipeline=deep)
+    contract, card = Contract.from_json(parts[CONTRACT]), Card.from_json(parts[CARD])
+    found = {"ok": True, "version": manifest.version, "files": len(manifest.files), "served": card.served}
+    if not deep or GRAPH not in parts or PIPELINE not in parts:
+        return found
+    chosen = secrets.randbelow(2**32) if seed is None else seed
+    nothing_held_out = np.empty((0, len(features_of(contract))), dtype=np.float32)
+    original = _original(path, parts[PIPELINE], contract, card)[0]
+    parity = check_parity(
+        original, OnnxScorer(parts[GRAPH]), nothing_held_out, contract, contract.target.task, seed=chosen
+    )
+    return {**found, "ok": parity.passed, "parity": parity.model_dump(), "seed": chosen}
+
+
+def read_card(folder: str | os.PathLike[str]) -> Card:
+    """Returns a model folder's card after its digest was checked.
+
+    Raises:
+        ModelNotFound: There is no such folder.
+        ArtifactDamaged: The card is missing or differs from the manifest.
+    """
+    path = Path(folder)
+    return Card.from_json(_read(path, CARD, read_manifest(path).files[CARD]))
+
+
+def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
+    """Returns a model folder's manifest.
+
+    Raises:
+        ModelNotFound: There is no such folder.
+        ArtifactDamaged: The manifest is missing, is none, or lacks a file that every model has.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        siblings = [child.name for child in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise ModelNotFound(str(path), [name for name in siblings if not name.startswith(".")])
+    try:
+        manifest = Manifest.model_validate_json((path / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise ArtifactDamaged(str(path), MANIFEST, "is missing") from None
+    except ValidationError:
+        raise ArtifactDamaged(str(path), MANIFEST, "is no manifest of a format that this version reads") from None
+    lacking = {CONTRACT, CARD} - set(manifest.files)
+    if lacking or not {GRAPH, PIPELINE} & set(manifest.files):
+        raise ArtifactDamaged(str(path), MANIFEST, f"does not name {min(lacking, default=GRAPH)}")
+    strange = set(manifest.files) - {GRAPH, PIPELINE, CONTRACT, CARD}
+    if strange:
+        raise ArtifactDamaged(str(path), MANIFEST, f"names {min(strange)!r}, which belongs to no model")
+    return manifest
+
+
+def _read_parts(folder: Path, manifest: Manifest, *, pipeline: bool) -> dict[str, bytes]:
+    """Checks every file's digest and returns the contents; of a pipeline nobody wants nothing is kept."""
+    parts = {}
+    for name, digest in manifest.files.items():
+        if name == PIPELINE and not pipeline:
+            _check(folder, name, digest)
+        else:
+            parts[name] = _read(folder, name, digest)
+    return parts
+
+
+def _original(folder: Path, content: bytes, contract: Contract, card: Card) -> tuple[Scorer, Any]:
+    """Loads a pipeline whose digest was checked, and says so loudly; returns its scorer and itself."""
+    logger.warning("%s: loading a pickle, which can run any code; its digest matches the manifest", folder)
+    try:
+        pipeline = pickle.loads(content)
+    except (ImportError, AttributeError, pickle.UnpicklingError, ValueError, TypeError, EOFError) as error:
+        raise ModelError(
+            f"{folder}: {PIPELINE} cannot be loaded ({error}); install the package versions that card.json names"
+        ) from None
+    scorer: Scorer = PipelineScorer(pipeline, len(contract.target.classes))
+    return (scorer if card.calibration is None else CalibratedScorer(scorer, card.calibration)), pipeline
+
+
+def _read(folder: Path, name: str, digest: str) -> bytes:
+    try:
+        content = (folder / name).read_bytes()
+    except OSError:
+        raise ArtifactDamaged(str(folder), name, "is missing") from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ArtifactDamaged(str(folder), name, "differs from the manifest")
+    return content
+
+
+def _check(folder: Path, name: str, digest: str) -> None:
+    try:
+        with (folder / name).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        raise ArtifactDamaged(str(folder), name, "is missing") from None
+    if found != digest:
+        raise ArtifactDamaged(str(folder), name, "differs from the manifest")

@@ -1,0 +1,98 @@
+"""The card: what a person or a service may want to know of a model before they trust it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from modelyard.errors import ModelError
+from modelyard.models.calibration import Calibration
+from modelyard.models.figures import Figure
+from modelyard.models.latency import Latency
+from modelyard.models.parity import Parity
+from modelyard.utils.types import Task
+
+__all__ = ["Card"]
+
+
+class Card(BaseModel):
+    """What is known of a model.
+
+    Attributes:
+        format: Version of this description.
+        model: Name of the model.
+        task: What kind of prediction.
+        metric: The metric that the search went by.
+        held_out: Figures on rows that neither search nor fit has seen, with intervals.
+        held_out_rows: Number of these rows.
+        cross_validation: Mean score of the winner over the folds of the search.
+        fold_scores: By fold.
+        baselines: Scores of simple models on the held-out rows.
+        served: Whether the compiled graph or the original pipeline is served.
+        reason: Why, where it is the original.
+        parity: How the two compare; none where the original could not be compiled.
+        latency: Of one row; none where it was not measured.
+        threshold: Binary models answer the positive class above it.
+        calibration: What is done to the probabilities before the threshold; none: nothing.
+        algorithm: The trainer's name.
+        params: Its parameters.
+        rounds: Boosting rounds; none for trainers that have none.
+        rows: Number of rows that the model was fitted on.
+        contract: Digest of the contract.
+        source: Where the training table came from.
+        source_digest: SHA-256 of the training table.
+        run: Name of the run.
+        seed: Seed of splits, draws and fits.
+        packages: Versions by package.
+        created_at: ISO 8601 in UTC.
+        git_revision: Commit of the project; none outside of git.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    model: str
+    task: Task
+    metric: str
+    held_out: dict[str, Figure] = Field(default_factory=dict)
+    held_out_rows: int = 0
+    cross_validation: float | None = None
+    fold_scores: tuple[float, ...] = ()
+    baselines: dict[str, Figure] = Field(default_factory=dict)
+    served: Literal["compiled", "original"] = "compiled"
+    reason: str = ""
+    parity: Parity | None = None
+    latency: Latency | None = None
+    threshold: float = 0.5
+    calibration: Calibration | None = None
+    algorithm: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    rounds: int | None = None
+    rows: int = 0
+    contract: str
+    source: str = ""
+    source_digest: str = ""
+    run: str = ""
+    seed: int = 0
+    packages: dict[str, str] = Field(default_factory=dict)
+    created_at: str = ""
+    git_revision: str | None = None
+
+    def to_json(self) -> str:
+        """Returns the card for a file."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Card:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ModelError: The text is no card; names the first wrong place.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the document"
+            raise ModelError(f"the card is not valid: {where}: {first['msg']}") from None

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from modelyard.errors import ArtifactDamaged, ModelError, ModelNotFound, UsageError
+from modelyard.models.artifact import load_model, read_card, read_manifest, save_model, verify
+from modelyard.models.calibration import Calibration
+
+FILES = ("model.onnx", "pipeline.pkl", "contract.json", "card.json", "manifest.json")
+
+
+def test_a_loaded_model_answers_as_the_one_that_was_saved(parts, tmp_path) -> None:
+    model = load_model(parts.save(tmp_path / "m"))
+    np.testing.assert_allclose(model.predict_proba(parts.frame), parts.model.predict_proba(parts.frame), atol=1e-5)
+    assert model.compiled
+    assert (model.name, model.threshold, model.fitted) == ("orders", 0.4, None)
+    assert model.version == read_manifest(tmp_path / "m").digest[:12]
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == sorted(FILES)
+    assert [path.name for path in tmp_path.iterdir()] == ["m"], "nothing half-written is left"
+
+
+def test_loading_a_compiled_model_needs_neither_scikit_learn_nor_pandas(parts, tmp_path) -> None:
+    folder = parts.save(tmp_path / "m")
+    code = f"""
+import sys
+from modelyard.models.artifact import load_model, read_card
+model = load_model({str(folder)!r})
+print(model.predict([model.contract.example]).tolist())
+read_card({str(folder)!r})
+heavy = {{"sklearn", "pandas", "scipy", "onnx", "skl2onnx", "lightgbm"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() in ("['yes']", "['no']")
+
+
+def test_the_same_parts_give_the_same_version(parts, tmp_path) -> None:
+    first, second = (read_manifest(parts.save(tmp_path / name)) for name in ("a", "b"))
+    assert first.digest == second.digest
+    other = parts.save(tmp_path / "c", card=parts.card.model_copy(update={"threshold": 0.5}))
+    assert read_manifest(other).version != first.version
+
+
+@pytest.mark.parametrize("name", FILES[:-1])
+def test_a_changed_file_is_named(parts, tmp_path, name) -> None:
+    folder = parts.save(tmp_path / "m")
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    for call in (load_model, verify):
+        with pytest.raises(ArtifactDamaged, match=f"{name} differs from the manifest; restore the folder"):
+            call(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(parts, tmp_path, name) -> None:
+    folder = parts.save(tmp_path / "m")
+    (folder / name).unlink()
+    with pytest.raises(ArtifactDamaged, match=f"{name} is missing"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["{", "[]", '{"format": 2, "files": {}}', '{"files": {"card.json": "00"}}', '{"files": {"../key": "00"}}'],
+)
+def test_a_strange_manifest_is_damage(parts, tmp_path, manifest) -> None:
+    folder = parts.save(tmp_path / "m")
+    (folder / "manifest.json").write_text(manifest)
+    with pytest.raises(ArtifactDamaged, match=r"manifest\.json"):
+        load_model(folder)
+
+
+def test_a_manifest_cannot_point_outside(parts, tmp_path) -> None:
+    folder = parts.save(tmp_path / "m")
+    document = json.loads((folder / "manifest.json").read_text())
+    document["files"]["../../etc/passwd"] = "00"
+    (folder / "manifest.json").write_text(json.dumps(document))
+    with pytest.raises(ArtifactDamaged, match="belongs to no model"):
+        load_model(folder)
+
+
+def test_a_missing_folder_names_its_neighbours(parts, tmp_path) -> None:
+    parts.save(tmp_path / "orders")
+    with pytest.raises(ModelNotFound, match="orders"):
+        load_model(tmp_path / "order")
+
+
+def test_a_pickle_needs_permission_and_is_said_loudly(parts, tmp_path, caplog) -> None:
+    folder = parts.save(tmp_path / "m", onnx=None)
+    with pytest.raises(ModelError, match=r"only a pickle, which can run any code.*allow_pickle=True"):
+        load_model(folder)
+    assert not caplog.records
+    model = load_model(folder, allow_pickle=True)
+    assert "loading a pickle" in caplog.text
+    assert not model.compiled
+    np.testing.assert_array_equal(model.predict_proba(parts.frame), parts.model.predict_proba(parts.frame))
+
+
+def test_a_changed_pickle_is_never_loaded(parts, tmp_path, caplog) -> None:
+    folder = parts.save(tmp_path / "m", onnx=None)
+    (folder / "pipeline.pkl").write_bytes(b"cos\nsystem\n(S'exit 3'\ntR.")
+    with pytest.raises(ArtifactDamaged, match=r"pipeline\.pkl differs"):
+        load_model(folder, allow_pickle=True)
+    assert not caplog.records
+
+
+def test_the_original_is_calibrated_as_the_card_says(parts, tmp_path) -> None:
+    calibration = Calibration(1.7, (0.0, -0.4))
+    card = parts.card.model_copy(update={"calibration": calibration})
+    model = load_model(parts.save(tmp_path / "m", onnx=None, card=card), allow_pickle=True)
+    expected = calibration.apply(parts.model.predict_proba(parts.frame))
+    np.testing.assert_allclose(model.predict_proba(parts.frame), expected)
+
+
+def test_saving_again_replaces_the_folder(parts, tmp_path) -> None:
+    parts.save(tmp_path / "m")
+    parts.save(tmp_path / "m", onnx=None)
+    assert not (tmp_path / "m" / "model.onnx").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_failing_save_leaves_the_old_folder(parts, tmp_path) -> None:
+    folder = parts.save(tmp_path / "m")
+    version = read_manifest(folder).version
+    with pytest.raises(AttributeError):
+        parts.save(folder, pipeline=lambda: None)
+    assert read_manifest(folder).version == version
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_parts_that_do_not_belong_together_are_refused(parts, tmp_path) -> None:
+    with pytest.raises(UsageError, match="needs a compiled graph or a fitted pipeline"):
+        save_model(tmp_path / "m", contract=parts.contract, card=parts.card)
+    with pytest.raises(UsageError, match="card is of another contract"):
+        parts.save(tmp_path / "m", card=parts.card.model_copy(update={"contract": "00"}))
+    assert not list(tmp_path.iterdir())
+
+
+def test_verify_compares_graph_and_original_on_fresh_rows(parts, tmp_path) -> None:
+    found = verify(parts.save(tmp_path / "m"))
+    assert (found["ok"], found["files"], found["served"]) == (True, 4, "compiled")
+    assert found["parity"]["rows"] == 10_000
+    json.dumps(found)
+    assert "parity" not in verify(tmp_path / "m", deep=False)
+
+
+def test_verify_catches_a_graph_of_another_model(parts, tmp_path) -> None:
+    found = verify(parts.save(tmp_path / "m", pipeline=Turned(parts.model.fitted.pipeline)))
+    assert not found["ok"]
+    assert found["parity"]["failures"] > 5000
+
+
+class Turned:
+    """A pipeline with its probabilities swapped."""
+
+    def __init__(self, pipeline) -> None:
+        self.pipeline, self.classes_ = pipeline, pipeline.classes_
+
+    def predict_proba(self, matrix):
+        return self.pipeline.predict_proba(matrix)[:, ::-1]
+
+
+def test_the_card_is_read_alone(parts, tmp_path) -> None:
+    assert read_card(parts.save(tmp_path / "m")) == parts.card

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from modelyard.config.models import MlSettings
+from modelyard.data.encoding import Feature
+from modelyard.errors import DataError
+from modelyard.models.folds import Rung, ladder, make_folds, split_held_out
+
+FEATURES = (Feature("a", "a", "number"), Feature("b", "b", "number"))
+
+
+def binary(rows: int = 300, share: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(rows, 2)).astype(np.float32), (rng.random(rows) < share).astype(np.int64)
+
+
+def folds_of(X, y, task="binary", classes=2, **ml):
+    return make_folds(X, y, FEATURES, task, classes, MlSettings(**ml), "auto")
+
+
+def test_small_tables_skip_the_first_rung() -> None:
+    assert ladder(3999, 15) == (Rung(1.0, 1), Rung(1.0, 15))
+    assert ladder(4000, 5) == (Rung(0.25, 1), Rung(1.0, 1), Rung(1.0, 5))
+
+
+def test_each_repetition_validates_every_row_once() -> None:
+    X, y = binary()
+    folds = folds_of(X, y)
+    assert len(folds.splits) == 15, "five folds, three times below 2,000 rows"
+    for repeat in range(3):
+        validated = np.concatenate([valid for _, valid in folds.splits[repeat * 5 : repeat * 5 + 5]])
+        assert sorted(validated) == list(range(300))
+    assert all(not set(train) & set(valid) for train, valid in folds.splits)
+
+
+def test_large_tables_are_not_repeated_unless_told() -> None:
+    X, y = binary(2000)
+    assert len(folds_of(X, y).splits) == 5
+    assert len(folds_of(X, y, repeats=2).splits) == 10
+
+
+def test_folds_are_stratified() -> None:
+    X, y = binary()
+    shares = [y[valid].mean() for _, valid in folds_of(X, y).splits]
+    assert np.ptp(shares) < 0.02
+
+
+def test_regression_folds_share_out_the_tail() -> None:
+    X, _ = binary(500)
+    y = np.random.default_rng(1).lognormal(sigma=2.0, size=500)
+    tail = np.quantile(y, 0.9)
+    counts = [(y[valid] > tail).sum() for _, valid in folds_of(X, y, "regression", 0, repeats=1).splits]
+    assert set(counts) == {10}
+
+
+def test_a_share_of_the_training_rows_is_a_random_one() -> None:
+    X, y = binary()
+    train = folds_of(X, y, repeats=1).splits[0][0]
+    assert abs(np.mean(train[: len(train) // 4]) - np.mean(train)) < 30, "row numbers are shuffled"
+
+
+def test_duplicates_never_lie_in_two_folds() -> None:
+    X, y = binary(200)
+    X, y = np.concatenate([X, X[:60]]), np.concatenate([y, y[:60]])
+    for train, valid in folds_of(X, y).splits:
+        assert not {bytes(row) for row in X[train]} & {bytes(row) for row in X[valid]}
+    search, held = split_held_out(X, y, "binary", MlSettings(test_size=0.3))
+    assert not {bytes(row) for row in X[search]} & {bytes(row) for row in X[held]}
+
+
+def test_rows_with_equal_nulls_are_duplicates_too() -> None:
+    X = np.array([[np.nan, 1.0]] * 10 + [[float(i), 2.0] for i in range(40)], dtype=np.float32)
+    y = np.array([0, 1] * 25)
+    sides = [
+        bool(set(range(10)) & set(valid)) and not set(range(10)) <= set(valid) for _, valid in folds_of(X, y).splits
+    ]
+    assert not any(sides)
+
+
+def test_a_rare_class_is_an_error_with_its_count() -> None:
+    X, _ = binary(100)
+    y = np.array([1] * 3 + [0] * 97)
+    with pytest.raises(DataError, match=r"rarest class has 3 rows.*5 folds need at least 5.*ml\.folds"):
+        folds_of(X, y)
+
+
+def test_a_tiny_table_is_an_error_with_its_rows() -> None:
+    X, y = binary(7)
+    with pytest.raises(DataError, match=r"7 usable rows; 5 folds need at least 10"):
+        folds_of(X, y)
+
+
+@pytest.mark.parametrize(("test_size", "expected"), [(0.2, 60), (0.3, 90), (0.25, 75), (0.5, 150), (0.6, 180)])
+def test_held_out_split_has_its_share_and_is_stratified(test_size, expected) -> None:
+    X, y = binary()
+    search, held = split_held_out(X, y, "binary", MlSettings(test_size=test_size))
+    assert abs(len(held) - expected) <= 1
+    assert sorted([*search, *held]) == list(range(300))
+    assert abs(y[held].mean() - y.mean()) < 0.02
+
+
+@pytest.mark.parametrize("test_size", [0.1, 0.3, 0.4, 0.6, 0.75])
+def test_held_out_split_keeps_about_its_share_where_rows_repeat(test_size) -> None:
+    X, y = binary(400)
+    X[:20], y[:20] = X[20:40], y[20:40]
+    _, held = split_held_out(X, y, "binary", MlSettings(test_size=test_size))
+    assert abs(len(held) / 400 - test_size) < 0.02
+
+
+def test_seeds_decide() -> None:
+    X, y = binary()
+    first, same, other = (folds_of(X, y, seed=seed).splits for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first[0][0], same[0][0])
+    assert not np.array_equal(first[0][1], other[0][1])
+
+
+def test_many_groups_are_dealt_fast_evenly_and_stratified() -> None:
+    X, y = binary(20_000, 0.1)
+    X[:3000], y[:3000] = X[3000:6000], y[3000:6000]
+    folds = folds_of(X, y)
+    sizes = [len(valid) for _, valid in folds.splits]
+    shares = [y[valid].mean() for _, valid in folds.splits]
+    assert max(sizes) - min(sizes) <= 10
+    assert np.ptp(shares) < 0.005
+    assert all(not {bytes(row) for row in X[a]} & {bytes(row) for row in X[b]} for a, b in folds.splits[:1])
+    other = folds_of(X, y, seed=1).splits[0][1]
+    assert len(set(folds.splits[0][1]) & set(other)) < 0.4 * len(other), "the seed decides"
+
+
+def test_a_share_that_leaves_a_side_too_small_is_an_error() -> None:
+    X, y = binary(30, 0.3)
+    with pytest.raises(DataError, match=r"ml\.test_size=0\.01 of 30 rows"):
+        split_held_out(X, y, "binary", MlSettings(test_size=0.01))
+
+
+def test_a_regression_target_of_mostly_one_value_is_split() -> None:
+    X, _ = binary(200)
+    y = np.zeros(200)
+    y[:4] = [-1.0, 5.0, 6.0, 7.0]
+    folds = folds_of(X, y, "regression", 0)
+    assert {len(valid) for _, valid in folds.splits} == {40}
+    _, held = split_held_out(X, y, "regression", MlSettings())
+    assert len(held) == 40

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modelyard.errors import ColumnNotFound, PluginNotFound, TrainingError
+from modelyard.models.folds import Rung
+from modelyard.models.training import (
+    Configuration,
+    evaluate_configuration,
+    fit_rows,
+    hyperparameter_tuning,
+    train_model,
+)
+from modelyard.plugins.registry import get_trainer
+
+
+@pytest.fixture
+def folds(make_model, make_folds_of):
+    model, frame = make_model("binary")
+    return make_folds_of(frame, model.contract)
+
+
+def test_one_fold_then_all_gives_what_all_at_once_gives(folds) -> None:
+    config = Configuration("lightgbm", {"n_estimators": 20, "num_leaves": 7})
+    first = evaluate_configuration(config, folds, Rung(1.0, 1))
+    later = evaluate_configuration(config, folds, Rung(1.0, 3), before=first)
+    whole = evaluate_configuration(config, folds, Rung(1.0, 3))
+    assert later.fold_scores == whole.fold_scores
+    assert later.fold_scores[:1] == first.fold_scores
+    assert later.rounds == whole.rounds
+    assert later.cost == pytest.approx(whole.cost)
+    np.testing.assert_allclose(later.predictions, whole.predictions, atol=1e-6)
+
+
+def test_predictions_are_out_of_fold_and_nan_where_no_split_validated(folds) -> None:
+    config = Configuration("linear")
+    one = evaluate_configuration(config, folds, Rung(1.0, 1))
+    known = np.isfinite(one.predictions).all(axis=1)
+    assert set(np.flatnonzero(known)) == set(folds.splits[0][1])
+    every = evaluate_configuration(config, folds, Rung(1.0, 3))
+    np.testing.assert_allclose(every.predictions.sum(axis=1), 1.0, atol=1e-5)
+    assert every.score == pytest.approx(np.mean(every.fold_scores))
+
+
+def test_a_share_of_the_rows_is_scored_on_the_same_rows(folds) -> None:
+    few = evaluate_configuration(Configuration("linear"), folds, Rung(0.25, 1))
+    all_rows = evaluate_configuration(Configuration("linear"), folds, Rung(1.0, 1))
+    assert few.score != all_rows.score
+    assert np.array_equal(np.isnan(few.predictions), np.isnan(all_rows.predictions))
+
+
+def test_evaluation_is_repeatable(folds) -> None:
+    config = Configuration("random_forest", {"n_estimators": 10})
+    first, again = (evaluate_configuration(config, folds, Rung(1.0, 2)) for _ in range(2))
+    assert first.fold_scores == again.fold_scores
+
+
+def test_repetitions_average_a_rows_predictions(make_model, make_folds_of) -> None:
+    model, frame = make_model("regression")
+    folds = make_folds_of(frame, model.contract, repeats=2)
+    whole = evaluate_configuration(Configuration("linear"), folds, Rung(1.0, 6))
+    before = evaluate_configuration(Configuration("linear"), folds, Rung(1.0, 4))
+    later = evaluate_configuration(Configuration("linear"), folds, Rung(1.0, 6), before=before)
+    np.testing.assert_allclose(later.predictions, whole.predictions, rtol=1e-5)
+    assert np.isfinite(whole.predictions).all()
+
+
+def test_a_parameter_that_the_library_refuses_names_the_trainer(folds) -> None:
+    with pytest.raises(TrainingError, match="random_forest could not be fitted"):
+        fit_rows(get_trainer("random_forest"), {"n_estimators": -3}, folds)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_train_model_predicts_labels_of_the_table(make_model, task) -> None:
+    model, frame = make_model(task, "random_forest")
+    target = frame[model.contract.target.name]
+    answers = model.predict(frame)
+    if task == "regression":
+        assert np.corrcoef(answers, target)[0, 1] > 0.8
+    else:
+        assert set(answers) <= set(target)
+        assert np.mean(answers == target) > 0.8
+        np.testing.assert_allclose(model.predict_proba(frame).sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_train_model_names_a_missing_target() -> None:
+    frame = pd.DataFrame({"label": [0, 1] * 20, "x": range(40)})
+    with pytest.raises(ColumnNotFound, match=r"labl.*label"):
+        train_model(frame, {"data": {"target": "labl"}})
+
+
+def test_train_model_uses_fixed_parameters() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=80), "target": rng.integers(0, 2, 80)})
+    config = {"model": {"model_type": "random_forest", "params": {"n_estimators": 3}}}
+    assert "n_estimators=3" in repr(train_model(frame, config).fitted.pipeline)
+
+
+def test_hyperparameter_tuning_tries_the_grid_and_returns_the_best() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(200, 3)), columns=["a", "b", "c"])
+    y = pd.Series(np.where(X.a * X.b > 0, "up", "down"))
+    grid = {"n_estimators": [1, 20], "max_depth": [1, 6]}
+    model, results = hyperparameter_tuning(X, y, model_type="random_forest", param_grid=grid, folds=3)
+    assert [params for params, _ in results.trials] == [
+        {**results.trials[0][0], "n_estimators": n, "max_depth": d} for n in (1, 20) for d in (1, 6)
+    ]
+    assert results.best_score == max(score for _, score in results.trials)
+    assert (results.best_params["n_estimators"], results.best_params["max_depth"]) == (20, 6)
+    assert results.metric == "roc_auc"
+    assert np.mean(model.predict(X) == y) > 0.9
+    assert model.predict_proba(X).shape == (200, 2)
+
+
+def test_hyperparameter_tuning_takes_arrays_and_minimizes_errors() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 2))
+    y = X[:, 0] * 3.0 + 0.1 * rng.normal(size=120)
+    model, results = hyperparameter_tuning(X, y, model_type="linear", param_grid={"alpha": [0.001, 1e5]}, folds=3)
+    assert results.metric == "rmse"
+    assert results.best_params["alpha"] == 0.001
+    assert model.predict(X).shape == (120,)
+
+
+def test_hyperparameter_tuning_names_the_nearest_trainer() -> None:
+    with pytest.raises(PluginNotFound, match="random_forest"):
+        hyperparameter_tuning(np.eye(20), [0, 1] * 10, model_type="random_forrest", param_grid={"max_depth": [1]})
