@@ -1,0 +1,208 @@
+"""Runs: a folder for each search, with its settings, contract, ledger, figures and lineage."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+import yaml
+
+from modelyard.config.models import Settings
+from modelyard.data.contract import Contract
+from modelyard.errors import RunError, RunNotFound
+from modelyard.registry.ledger import Ledger, Trial
+from modelyard.registry.storage import Storage
+
+__all__ = ["LATEST", "Run", "RunState", "create_run", "list_runs", "open_run"]
+
+LATEST = "latest"
+RunState = Literal["running", "complete", "interrupted", "failed"]
+# what a model's figures may depend on
+PACKAGES = (
+    "modelyard",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "lightgbm",
+    "xgboost-cpu",
+    "skl2onnx",
+    "onnxmltools",
+    "onnxruntime",
+    "optuna",
+    "ray",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One search.
+
+    Attributes:
+        name: Its name, unique in its storage; sorts by time.
+        storage: Its folder.
+    """
+
+    name: str
+    storage: Storage
+
+    @property
+    def folder(self) -> str:
+        """The run's folder: a path or URL."""
+        return self.storage.url
+
+    @property
+    def ledger(self) -> Ledger:
+        """The records of its trials."""
+        return Ledger(self.storage)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings it was made with."""
+        return Settings.model_validate(yaml.safe_load(self._read("config.yaml")))
+
+    @property
+    def contract(self) -> Contract:
+        """The contract of its search rows."""
+        return Contract.from_json(self._read("contract.json"))
+
+    @property
+    def quality(self) -> dict[str, Any]:
+        """The report on the quality of its table."""
+        return self._json("quality.json")
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """State, creation, versions, seed, revision, data and the seconds it has spent."""
+        return self._json("run.json")
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What it came to."""
+        return self._json("summary.json")
+
+    def update(self, **fields: Any) -> None:
+        """Changes fields of ``run.json``; only the holder of the run's lease may."""
+        self.storage.write("run.json", _text({**self.info, **fields}))
+
+    def write(self, name: str, document: Mapping[str, Any]) -> None:
+        """Writes a mapping as a JSON file of the run."""
+        self.storage.write(name, _text(document))
+
+    def trials(self) -> list[dict[str, Any]]:
+        """Returns what became of each trial, by number in ascending order.
+
+        Each has ``id, state, score, seconds, started_at, algorithm, params, rung, error``. A trial that goes
+        on while its run does not was ``interrupted``.
+        """
+        over = self.info["state"] != "running"
+        return [_trial(trial, over) for trial in self.ledger.trials()]
+
+    def _json(self, name: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self._read(name))
+        return document
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return self.storage.read(name)
+        except FileNotFoundError:
+            raise RunError(f"run {self.name} has no {name} yet in {self.folder}") from None
+
+
+def create_run(settings: Settings, label: str = "") -> Run:
+    """Makes a new run in ``storage.runs``.
+
+    Args:
+        settings: What the run is made with.
+        label: Ends its name, for a person to tell runs apart; the model's or the table's name for example.
+    """
+    root = Storage(settings.storage.runs)
+    created = dt.datetime.now(dt.UTC)
+    stamp = f"{created:%Y%m%d-%H%M%S}-{created.microsecond // 1000:03d}"
+    stem = "-".join(part for part in (stamp, _slug(label)) if part)
+    info = {
+        "format": 1,
+        "state": "running",
+        "created": created.isoformat(timespec="milliseconds"),
+        "seed": settings.ml.seed,
+        "versions": _versions(),
+        "revision": _revision(),
+        "data": {"source": settings.data.path},
+        "spent_s": 0.0,
+    }
+    name, again = stem, 1
+    while not (root / name).create("run.json", _text({"name": name, **info})):
+        again += 1
+        name = f"{stem}-{again}"
+    run = Run(name, root / name)
+    run.storage.write("config.yaml", yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
+    return run
+
+
+def open_run(name: str, storage: str) -> Run:
+    """Returns a run by its name; ``latest`` is the newest.
+
+    Raises:
+        RunNotFound: No such run; names the nearest.
+    """
+    names = list_runs(storage)
+    if name == LATEST and names:
+        name = names[-1]
+    if name not in names:
+        raise RunNotFound(name, storage, names)
+    return Run(name, Storage(storage) / name)
+
+
+def list_runs(storage: str) -> list[str]:
+    """Returns the names of all runs, the oldest first."""
+    root = Storage(storage)
+    return [name for name in root.list() if (root / name).exists("run.json")]
+
+
+def _trial(trial: Trial, over: bool) -> dict[str, Any]:
+    last = trial.last
+    return {
+        "id": trial.number,
+        "state": "interrupted" if over and last.state == "running" else last.state,
+        "score": last.score,
+        "seconds": round(trial.seconds, 3),
+        "started_at": trial.records[0].started_at,
+        "algorithm": last.algorithm,
+        "params": last.params,
+        "rung": last.rung,
+        "error": last.error,
+    }
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40]
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _revision() -> str | None:
+    """The project's commit, where it is kept by git."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    answer = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() if answer.returncode == 0 else None

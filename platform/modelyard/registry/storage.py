@@ -1,0 +1,112 @@
+"""A folder, on this machine or anywhere fsspec reaches."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+__all__ = ["Storage"]
+
+
+class Storage:
+    """A folder of small files; a reader never sees half of one.
+
+    Args:
+        url: Path of a local folder, or an fsspec URL. It need not exist.
+        options: Options of the fsspec file system.
+
+    Attributes:
+        url: The folder: an absolute path, or the URL.
+        local: Whether it is a folder of this machine.
+    """
+
+    def __init__(self, url: str | os.PathLike[str], options: dict[str, Any] | None = None) -> None:
+        self._fs, self._root = url_to_fs(os.fspath(url), **(options or {}))
+        self.local = isinstance(self._fs, LocalFileSystem)
+        self.url: str = self._root if self.local else self._fs.unstrip_protocol(self._root)
+
+    def __repr__(self) -> str:
+        return f"Storage({self.url!r})"
+
+    def __truediv__(self, name: str) -> Storage:
+        """Returns a folder inside this one."""
+        child = Storage.__new__(Storage)
+        child._fs, child.local = self._fs, self.local
+        child._root, child.url = f"{self._root}/{name}", f"{self.url}/{name}"
+        return child
+
+    def read(self, name: str) -> bytes:
+        """Returns a file's content.
+
+        Raises:
+            FileNotFoundError: It is not there.
+        """
+        content: bytes = self._fs.cat_file(self._path(name))
+        return content
+
+    def read_all(self, folder: str) -> dict[str, bytes]:
+        """Returns the content of every file directly in a folder, by name in ascending order."""
+        names = self.list(folder)
+        contents = self._fs.cat([self._path(f"{folder}/{name}") for name in names]) if names else {}
+        by_name = {str(path).rsplit("/", 1)[-1]: content for path, content in contents.items()}
+        return {name: by_name[name] for name in names}
+
+    def write(self, name: str, content: bytes | str) -> None:
+        """Writes a file: all of it or, where this is interrupted, nothing."""
+        data = content.encode() if isinstance(content, str) else content
+        if not self.local:
+            self._fs.pipe_file(self._path(name), data)
+            return
+        temporary = self._temporary(name, data)
+        os.replace(temporary, self._path(name))
+
+    def create(self, name: str, content: bytes | str) -> bool:
+        """Writes a file unless there is one; returns whether it did. Of several at once, one succeeds."""
+        data = content.encode() if isinstance(content, str) else content
+        try:
+            if not self.local:
+                self._fs.pipe_file(self._path(name), data, mode="create")
+                return True
+            temporary = self._temporary(name, data)
+            try:
+                os.link(temporary, self._path(name))
+            finally:
+                os.unlink(temporary)
+        except FileExistsError:
+            return False
+        return True
+
+    def upload(self, folder: Path, name: str) -> None:
+        """Copies a local folder of files."""
+        for file in folder.iterdir():
+            self.write(f"{name}/{file.name}", file.read_bytes())
+
+    def list(self, folder: str = "") -> list[str]:
+        """Returns the names in a folder in ascending order; none where it is not there."""
+        with contextlib.suppress(FileNotFoundError):
+            # a cached listing would hide what other processes wrote since
+            paths = self._fs.ls(self._path(folder), detail=False, refresh=True)
+            names = (str(path).rstrip("/").rsplit("/", 1)[-1] for path in paths)
+            return sorted(name for name in names if not name.startswith("."))
+        return []
+
+    def exists(self, name: str = "") -> bool:
+        """Returns whether a file or folder is there."""
+        return bool(self._fs.exists(self._path(name)))
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}" if name else self._root
+
+    def _temporary(self, name: str, data: bytes) -> str:
+        folder, _, base = self._path(name).rpartition("/")
+        os.makedirs(folder, exist_ok=True)
+        temporary = f"{folder}/.{base}.{uuid.uuid4().hex[:8]}"
+        with open(temporary, "wb") as file:
+            file.write(data)
+        return temporary

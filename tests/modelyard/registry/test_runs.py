@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modelyard.config.models import Settings
+from modelyard.errors import RunError, RunNotFound
+from modelyard.registry.ledger import Record
+from modelyard.registry.runs import create_run, list_runs, open_run
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.model_validate(
+        {"data": {"path": "people.csv"}, "ml": {"seed": 7}, "storage": {"runs": str(tmp_path / "runs")}}
+    )
+
+
+def test_a_run_keeps_its_settings_and_lineage(settings: Settings) -> None:
+    run = create_run(settings, "My Table!")
+    assert run.name.endswith("-my-table")
+    again = open_run(run.name, settings.storage.runs)
+    assert again.settings == settings
+    assert again.info["state"] == "running"
+    assert again.info["seed"] == 7
+    assert again.info["data"] == {"source": "people.csv"}
+    assert {"python", "modelyard", "numpy"} <= set(again.info["versions"])
+    run.update(state="complete", spent_s=1.5)
+    assert again.info["state"] == "complete"
+    assert again.info["spent_s"] == 1.5
+
+
+def test_latest_is_the_newest(settings: Settings) -> None:
+    runs = [create_run(settings, label) for label in ("b", "a")]
+    assert list_runs(settings.storage.runs) == sorted(run.name for run in runs)
+    assert open_run("latest", settings.storage.runs).name == max(run.name for run in runs)
+
+
+def test_runs_of_one_moment_have_different_names(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datetime as dt
+
+    class Stopped(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> Stopped:
+            return cls(2026, 1, 2, 3, 4, 5, tzinfo=tz)
+
+    monkeypatch.setattr("modelyard.registry.runs.dt.datetime", Stopped)
+    names = [create_run(settings, "x").name for _ in range(3)]
+    assert names == ["20260102-030405-000-x", "20260102-030405-000-x-2", "20260102-030405-000-x-3"]
+
+
+def test_a_run_that_is_not_there_is_named_with_the_nearest(settings: Settings) -> None:
+    with pytest.raises(RunNotFound, match="there is none"):
+        open_run("latest", settings.storage.runs)
+    name = create_run(settings, "adult").name
+    with pytest.raises(RunNotFound, match=name):
+        open_run(name + "x", settings.storage.runs)
+
+
+def test_a_file_that_is_not_there_yet_is_a_run_error(settings: Settings) -> None:
+    with pytest.raises(RunError, match=r"no summary\.json yet"):
+        _ = create_run(settings).summary
+
+
+def test_a_trial_that_its_run_left_was_interrupted(settings: Settings) -> None:
+    run = create_run(settings)
+    shared = {"algorithm": "linear", "params": {"C": 1.0}, "started_at": "2026-01-01T00:00:00+00:00"}
+    run.ledger.append(Record(trial=0, rung=0, state="running", score=0.5, seconds=1.0, **shared))
+    run.ledger.append(Record(trial=1, rung=0, state="failed", error="it broke", **shared))
+    assert [trial["state"] for trial in run.trials()] == ["running", "failed"]
+    run.update(state="interrupted")
+    first, second = run.trials()
+    assert first == {
+        "id": 0,
+        "state": "interrupted",
+        "score": 0.5,
+        "seconds": 1.0,
+        "started_at": "2026-01-01T00:00:00+00:00",
+        "algorithm": "linear",
+        "params": {"C": 1.0},
+        "rung": 0,
+        "error": None,
+    }
+    assert second["error"] == "it broke"
