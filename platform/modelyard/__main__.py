@@ -1,0 +1,5 @@
+"""`python -m modelyard` is the command `modelyard`."""
+
+from modelyard.cli import main
+
+main()
