@@ -1,0 +1,113 @@
+# `make help` lists the targets; all of them work in .venv, which the first one sets up from the lock.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+# The interpreter of .venv; empty takes the first suitable one on PATH.
+PYTHON ?=
+CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
+# More arguments, such as ARGS="data.path=adult.csv data.target=income" for `make run`.
+ARGS ?=
+PORT ?= 8000
+
+# One file stays on one worker, so that what a module's tests share is made once.
+PYTEST := -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+# What needs more than this environment has targets of its own.
+LOCAL := not browser and not cluster and not extras
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
+		printf '  make %-14s %s\n' "$$target" "$$text"; done
+
+.PHONY: run
+run: $(READY) ## table to answered prediction on this machine; ARGS="data.path=... data.target=..." for your own
+	$(BIN)/modelyard run $(ARGS)
+
+.PHONY: serve-dev
+serve-dev: $(READY) ## serve the champion by FastAPI on 127.0.0.1:8000 (PORT=...)
+	$(BIN)/python -m modelyard.api --host 127.0.0.1 --port $(PORT) $(ARGS)
+
+.PHONY: test
+test: $(READY) ## all tests that need neither root nor a browser nor a cluster
+	$(BIN)/python $(PYTEST) -m "$(LOCAL)"
+
+.PHONY: all-checks
+all-checks: format-check lint types layers coverage test-extras ## everything that must hold before a commit lands
+
+.PHONY: format
+format: $(READY) ## rewrite the code in the house's format
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+.PHONY: format-check
+format-check: $(READY) ## the code's format
+	$(BIN)/ruff format --check
+
+.PHONY: lint
+lint: $(READY) ## ruff's rules
+	$(BIN)/ruff check
+
+.PHONY: types
+types: $(READY) ## mypy --strict on the three source roots
+	$(BIN)/mypy
+
+.PHONY: layers
+layers: $(READY) ## who may import whom
+	$(BIN)/lint-imports
+
+.PHONY: coverage
+coverage: $(READY) ## the tests of `make test` with branch coverage, subprocesses and Ray workers included
+	$(BIN)/coverage erase
+	$(BIN)/coverage run $(PYTEST) -m "$(LOCAL)"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+.PHONY: test-extras
+test-extras: $(READY) ## each extra installed alone into a fresh environment, and used
+	$(BIN)/python -m pytest -m extras
+
+.PHONY: test-browser
+test-browser: $(READY) ## the pages in a real Chromium (/usr/bin/chromium)
+	$(BIN)/python -m pytest -m browser
+
+.PHONY: bench
+bench: $(READY) ## held-out scores beside HistGradientBoosting; ARGS="DATA_FOLDER --seeds 5"
+	$(BIN)/python bench/scores.py $(ARGS)
+
+.PHONY: lock
+lock: $(BIN)/uv ## compile requirements/lock.txt again; add ARGS=--upgrade for newer versions
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet $(ARGS) -o requirements/lock.txt
+
+.PHONY: clean
+clean: ## remove the environment and everything that was built, but no run and no model
+	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf platform/*.egg-info tuning/*.egg-info bentos/*.egg-info *.egg-info
+	find platform tuning bentos tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip installs only uv, which installs the rest several times faster; both check the lock's hashes.
+$(BIN)/uv:
+	@for candidate in $(CANDIDATES); do \
+		if "$$candidate" -c 'import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+		then python="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "None of $(CANDIDATES) is a Python 3.11, 3.12 or 3.13 with the venv module: install one" \
+			"(Debian: apt-get install python3 python3-venv) or name it with make PYTHON=/path/to/python3.12" >&2; \
+		exit 1; \
+	fi; \
+	echo "Setting up $(VENV) with $$python, once; this downloads about 500 MB"; \
+	"$$python" -m venv --clear $(VENV)
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements/lock.txt > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.txt
+
+# Bytecode is compiled here because importing without it triples the start of every process.
+$(READY): requirements/lock.txt pyproject.toml | $(BIN)/uv
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements/lock.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@

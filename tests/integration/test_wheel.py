@@ -1,0 +1,60 @@
+"""The wheel, installed outside the checkout."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PACKAGES = {"modelyard": "platform", "modelyard_tuning": "tuning", "modelyard_bentos": "bentos"}
+
+
+def test_holds_every_file_of_the_three_packages(built_wheel: Path) -> None:
+    ignored = {"__pycache__"}
+    expected = {
+        file.relative_to(ROOT / root).as_posix()
+        for package, root in PACKAGES.items()
+        for file in (ROOT / root / package).rglob("*")
+        if file.is_file() and not ignored & set(file.parts)
+    }
+    with zipfile.ZipFile(built_wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert packed == expected
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_is_what_an_installed_command_imports(
+    installed_wheel: Path, outside: dict[str, str], tmp_path: Path, package: str
+) -> None:
+    python = installed_wheel.with_name("python")
+    code = f"import {package}; print({package}.__file__)"
+    shown = subprocess.run([python, "-c", code], cwd=tmp_path, env=outside, capture_output=True, text=True, check=True)
+    assert Path(shown.stdout.strip()).is_relative_to(installed_wheel.parents[1])
+
+
+def test_help_works_in_an_empty_folder(installed_wheel: Path, outside: dict[str, str], tmp_path: Path) -> None:
+    shown = subprocess.run([installed_wheel, "--help"], cwd=tmp_path, env=outside, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    for command in ("init", "run", "check", "tune", "pack", "serve", "verify", "score", "report", "runs", "show"):
+        assert command in shown.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_packaged_defaults_check_a_table(installed_wheel: Path, outside: dict[str, str], tmp_path: Path) -> None:
+    command = [str(installed_wheel), "check", "data.path=sklearn://breast_cancer", "--json"]
+    checked = subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    assert isinstance(json.loads(checked.stdout), dict)
+
+
+def test_init_writes_a_project_that_check_takes(installed_wheel: Path, outside: dict[str, str], tmp_path: Path) -> None:
+    made = subprocess.run([installed_wheel, "init", "mine"], cwd=tmp_path, env=outside, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    command = [str(installed_wheel), "check", "--config-dir", "mine/conf", "data.path=sklearn://iris", "--json"]
+    checked = subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
