@@ -73,7 +73,9 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        document |= {name: value for name, value in record.__dict__.items() if name not in STANDARD}
+        # a leading underscore marks what a library, Ray for one, adds to every record for itself
+        extra = {name: value for name, value in record.__dict__.items() if name not in STANDARD and name[0] != "_"}
+        document |= extra
         if record.exc_info:
             document["exception"] = self.formatException(record.exc_info)
         return json_text.dumps(document, ensure_ascii=False, default=str)

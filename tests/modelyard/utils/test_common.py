@@ -22,7 +22,7 @@ def _root_logger() -> Iterator[None]:
 
 def test_lines_off_a_terminal_are_json(capsys):
     setup_logging()
-    logger.info("took %d s", 3, extra={"run": "a"})
+    logger.info("took %d s", 3, extra={"run": "a", "_of_a_library": 1})
     try:
         raise ValueError("broken")
     except ValueError:
