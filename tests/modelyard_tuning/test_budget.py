@@ -12,10 +12,15 @@ def record(seconds: float) -> Record:
     )
 
 
-def test_what_earlier_parts_spent_counts() -> None:
+def test_what_earlier_parts_spent_counts_and_nothing_before_the_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
     budget = Budget(10.0, spent_s=8.0)
-    assert 8.0 <= budget.spent < 9.0
-    assert budget.left == pytest.approx(2.0, abs=0.5)
+    now = 105.0
+    assert (budget.spent, budget.left) == (8.0, 2.0)
+    budget.begin()
+    now = 108.0
+    assert (budget.spent, budget.left) == (11.0, -1.0)
     assert Budget(None).left is None
 
 

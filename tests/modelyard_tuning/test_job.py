@@ -62,9 +62,13 @@ def test_a_table_becomes_a_model_and_its_run_can_go_on(tmp_path: Path) -> None:
     assert list(dict.fromkeys(stages)) == ["loading", "search", "finalists", "evaluation", "report"]
     assert told[-1].trials == 4
     assert told[-1].best == best["score"]
+    assert {progress.seconds for progress in told if progress.stage == "loading"} == {0.0}
+    assert 0 < outcome.seconds <= run.info["spent_s"]
 
-    before = run.ledger.records()
-    again = tune(settings(tmp_path, trials=6), resume=run)
+    before, spent = run.ledger.records(), run.info["spent_s"]
+    told.clear()
+    again = tune(settings(tmp_path, trials=6), told.append, resume=run)
+    assert told[0].seconds == spent
     assert again.run == outcome.run
     assert [record for record in run.ledger.records() if record.trial < 4] == before
     assert len(run.trials()) == again.trials == 6

@@ -16,7 +16,7 @@ LARGEST_SHARE = 0.4
 
 
 class Budget:
-    """A clock with a limit.
+    """A clock with a limit; it stands still until it is begun.
 
     Args:
         limit_s: Seconds in all; none: no limit.
@@ -26,12 +26,16 @@ class Budget:
     def __init__(self, limit_s: float | None, spent_s: float = 0.0) -> None:
         self.limit_s = limit_s
         self._spent = spent_s
+        self._start: float | None = None
+
+    def begin(self) -> None:
+        """Starts the clock."""
         self._start = time.monotonic()
 
     @property
     def spent(self) -> float:
         """Seconds spent, those of earlier parts included."""
-        return self._spent + time.monotonic() - self._start
+        return self._spent + (0.0 if self._start is None else time.monotonic() - self._start)
 
     @property
     def left(self) -> float | None:

@@ -115,6 +115,7 @@ def _search(
             run.storage.write("contract.json", prepared.contract.to_json())
             tally = Tally(goal, run.ledger.trials())
             watch.follow(tally, prepared.folds.metric)
+            watch.budget.begin()
             watch.enter("search")
             slots = settings.tuning.slots or int(ray.cluster_resources()["CPU"])
             search = Search(

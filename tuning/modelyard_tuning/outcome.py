@@ -25,10 +25,10 @@ class Outcome:
         algorithm: The winner's trainer.
         params: The winner's parameters.
         cross_validation: The winner's mean score over the folds.
-        trials: Number of trials.
+        trials: Number of trials that ended: complete, stopped or failed.
         failed_trials: How many of them failed.
         failures: The last error by algorithm.
-        seconds: Seconds spent, those of earlier parts of the run included.
+        seconds: Seconds from the search's begin to the evaluation's end, those of earlier parts of the run included.
         interrupted: Whether a person ended it before its time.
         model: The model's folder.
         model_name: The model's name.

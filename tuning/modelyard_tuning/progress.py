@@ -22,7 +22,7 @@ class Progress:
         limit: Most trials; None without such a limit.
         metric: Name of the metric; empty before it is known.
         best: Best score of a complete trial so far.
-        seconds: Seconds spent, with those of earlier parts of a run that was continued.
+        seconds: Seconds since the search began, with those of earlier parts of a run that was continued.
         left: Seconds left of the time budget; None without one.
     """
 
