@@ -129,6 +129,9 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
     assert "SIGINT" not in errors
     outcome = json.loads(output)
     assert outcome["interrupted"]
+    ended = [trial for trial in run.trials() if trial["state"] != "interrupted"]
+    assert outcome["trials"] == len(ended)
+    assert f"<dt>Trials</dt><dd>{len(ended)}</dd>" in Path(outcome["report"]).read_text(encoding="utf-8")
     assert outcome["seconds"] < 300
     assert Path(outcome["model"], "model.onnx").is_file()
     assert run.info["state"] == "complete"

@@ -9,6 +9,7 @@ import pytest
 from browser.report_runs import ledger, make_run
 from modelyard.config.models import DataSettings, Settings, StorageSettings
 from modelyard.errors import RunError
+from modelyard.registry.ledger import Record
 from modelyard.registry.runs import Run, create_run
 from modelyard_tuning.report import write_report
 from modelyard_tuning.report.search import study_of
@@ -89,6 +90,16 @@ def test_a_run_whose_trials_all_failed_names_the_reason(empty: Run) -> None:
     page = text_of(empty)
     assert "1 of 1 trials failed" in page
     assert "no further splits" in page
+
+
+def test_a_trial_that_was_interrupted_is_not_counted(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "binary", trials=6)
+    common = {"algorithm": "linear", "params": {"C": 1.0}, "score": 0.9, "cost_us": 1.0}
+    run.ledger.append(Record(trial=6, rung=0, state="running", **common))
+    page = text_of(run)
+    assert "<dt>Trials</dt><dd>6</dd>" in page
+    assert "<dt>Unfinished, not counted</dt><dd>1</dd>" in page
+    assert "1 of 6 trials failed" in page
 
 
 def test_history_keeps_the_runs_own_numbers(finished: Run) -> None:

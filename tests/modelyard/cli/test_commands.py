@@ -100,6 +100,16 @@ def test_runs_and_show_say_what_was_searched(modelyard, searched):
     assert "2026-01-02 03:04" in modelyard("show", searched.name).out
 
 
+def test_a_trial_that_was_interrupted_is_shown_apart(modelyard, searched):
+    searched.ledger.append(Record(trial=2, rung=0, state="running", score=0.8, algorithm="linear", params={}))
+    assert len(modelyard("show", "--json").document["trials"]) == 3
+    searched.update(state="complete")
+    document = modelyard("show", "--json").document
+    assert [trial["id"] for trial in document["trials"]] == [0, 1]
+    assert [trial["id"] for trial in document["interrupted_trials"]] == [2]
+    assert "interrupted trials" in modelyard("show").out
+
+
 def test_a_run_that_is_not_there_or_not_done_cannot_be_used(modelyard, searched):
     assert "did you mean" in modelyard("show", searched.name[:-1]).sentence
     assert modelyard("pack").sentence.startswith(f"run {searched.name} has no summary.json yet")

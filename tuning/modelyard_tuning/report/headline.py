@@ -17,13 +17,15 @@ def headline(material: Material) -> str:
     held_out, name = material.held_out, _name(material)
     states = [trial.last.state for trial in material.trials]
     counts = [
-        ("Trials", len(states)),
+        ("Trials", len(material.ended)),
         ("Finished all folds", states.count("complete")),
-        ("Ended before that", len(states) - states.count("complete") - states.count("failed")),
+        ("Stopped before that", states.count("stopped")),
         ("Failed", states.count("failed")),
         ("Algorithm", material.card.algorithm if material.card else None),
         ("Seconds", material.info.get("spent_s")),
     ]
+    if unfinished := states.count("running"):
+        counts.insert(1, ("Unfinished, not counted", unfinished))
     if held_out is None or held_out.score is None:
         score = '<p class="missing">The run has no score on held-out rows yet.</p>'
     else:

@@ -51,6 +51,11 @@ class Material:
     card: Card | None
 
     @property
+    def ended(self) -> list[Trial]:
+        """The trials that count: what the end of the search interrupted came to nothing."""
+        return [trial for trial in self.trials if trial.last.state != "running"]
+
+    @property
     def last_rung(self) -> int:
         """The ladder's last rung, as far as the trials tell."""
         return max((trial.last.rung for trial in self.trials), default=0)

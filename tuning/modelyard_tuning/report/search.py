@@ -166,8 +166,8 @@ def _importances(material: Material, algorithm: str) -> str:
 def _algorithms(material: Material) -> str:
     choose = max if material.metric.greater_is_better else min
     rows = []
-    for algorithm, trials in Counter(trial.last.algorithm for trial in material.trials).most_common():
-        own = [trial.last for trial in material.trials if trial.last.algorithm == algorithm]
+    for algorithm, trials in Counter(trial.last.algorithm for trial in material.ended).most_common():
+        own = [trial.last for trial in material.ended if trial.last.algorithm == algorithm]
         scores = [last.score for last in own if last.state == "complete" and last.score is not None]
         failed = sum(last.state == "failed" for last in own)
         rows.append((algorithm, trials, len(scores), failed, choose(scores, default=None)))
@@ -245,4 +245,4 @@ def _failures(material: Material) -> str:
     counted = Counter((record.algorithm, record.error or "no reason was kept") for record in failed)
     rows = [(algorithm, count, error) for (algorithm, error), count in counted.most_common(10)]
     body = table("Failed trials by reason", ("algorithm", "trials", "reason"), rows)
-    return card("Failed trials", f"{len(failed)} of {len(material.trials)} trials failed.", body, wide=True)
+    return card("Failed trials", f"{len(failed)} of {len(material.ended)} trials failed.", body, wide=True)
