@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from modelyard.data.encoding import FIRST_CODE, UNKNOWN_CODE, Feature
 from modelyard.plugins.base import Fitted, Labels, Matrix, TableShape, TabularTrainer
 from modelyard.plugins.registry import get_trainer
-from modelyard.plugins.space import Choice, Distribution, Float, Params, Space, Value
+from modelyard.plugins.space import Choice, Distribution, Float, Int, Params, Space, Value
 from modelyard.plugins.threads import limited_threads
 from modelyard.utils.types import Task
 
@@ -137,8 +137,9 @@ def _check_space(case: _Case) -> None:
 def _inside(distribution: Distribution, value: Value) -> bool:
     if isinstance(distribution, Choice):
         return value in distribution.options
-    number = isinstance(value, float | int) if isinstance(distribution, Float) else isinstance(value, int)
-    return number and distribution.low <= float(value or 0) <= distribution.high
+    if not isinstance(value, int if isinstance(distribution, Int) else int | float):
+        return False
+    return distribution.low <= float(value) <= distribution.high
 
 
 def _points(space: Space) -> list[dict[str, Value]]:

@@ -8,11 +8,19 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from modelyard.errors import ConversionFailed
-from modelyard.plugins.base import Fitted, Labels, Matrix, TableShape
+from modelyard.plugins.base import Fitted, TableShape
 from modelyard.plugins.registry import register_plugin
 from modelyard.plugins.space import Float, Int, Space
 from modelyard.plugins.threads import limited_threads
-from modelyard.plugins.trainers._boosting import PATIENCE, BoostingTrainer
+from modelyard.plugins.trainers._boosting import (
+    LEARNING_RATE,
+    PATIENCE,
+    STEP,
+    BoostingTrainer,
+    Rows,
+    default_leaf_rows,
+    leaf_rows,
+)
 from modelyard.plugins.trainers._onnx import Link
 from modelyard.plugins.trainers._trees import Ensemble, Tree
 
@@ -40,9 +48,9 @@ class HistGradientBoosting(BoostingTrainer):
     def space(self, shape: TableShape) -> Space:
         """See the base class."""
         return {
-            "learning_rate": Float(0.01, 0.3, log=True),
+            "learning_rate": LEARNING_RATE,
             "max_leaf_nodes": Int(4, 128, log=True),
-            "min_samples_leaf": Int(2, max(20, min(200, shape.rows // 10)), log=True),
+            "min_samples_leaf": leaf_rows(shape),
             "l2_regularization": Float(1e-3, 100.0, log=True),
             "max_features": Float(0.3, 1.0),
             "max_bins": Int(31, 255),
@@ -51,32 +59,24 @@ class HistGradientBoosting(BoostingTrainer):
     def defaults(self, shape: TableShape) -> dict[str, Any]:
         """Those of scikit-learn, with a smaller step and mild sampling of columns."""
         return {
-            "learning_rate": 0.05,
+            "learning_rate": STEP,
             "max_leaf_nodes": 31,
-            "min_samples_leaf": max(2, min(20, shape.rows // 20)),
+            "min_samples_leaf": default_leaf_rows(shape),
             "l2_regularization": 1.0,
             "max_features": 0.8,
             "max_bins": 255,
         }
 
     def _boost(
-        self,
-        params: dict[str, Any],
-        X: Matrix,
-        y: Labels,
-        *,
-        classify: bool,
-        seed: int,
-        threads: int,
-        validation: tuple[Matrix, Labels] | None,
+        self, params: dict[str, Any], train: Rows, validation: Rows | None, *, classify: bool, threads: int
     ) -> Fitted:
         estimator = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
-        settings = {"random_state": seed, "early_stopping": validation is not None, "n_iter_no_change": PATIENCE}
+        settings = {"early_stopping": validation is not None, "n_iter_no_change": PATIENCE}
         model = estimator(**{**settings, **params})
         with limited_threads(threads):
             if validation is None:
-                return Fitted(model.fit(X, y))
-            model.fit(X, y, X_val=validation[0], y_val=validation[1])
+                return Fitted(model.fit(*train))
+            model.fit(*train, X_val=validation[0], y_val=validation[1])
         rounds = max(int(np.argmax(model.validation_score_)), 1)
         # scikit-learn keeps the rounds of its patience; the refit, and LightGBM, do without them
         del model._predictors[rounds:]

@@ -9,10 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import ConversionFailed
-from modelyard.plugins.base import Fitted, Labels, Matrix, TableShape
+from modelyard.plugins.base import Fitted, TableShape
 from modelyard.plugins.registry import register_plugin
-from modelyard.plugins.space import Choice, Float, Int, Space
-from modelyard.plugins.trainers._boosting import PATIENCE, BoostingTrainer
+from modelyard.plugins.space import Choice, Int, Space
+from modelyard.plugins.trainers._boosting import (
+    LEARNING_RATE,
+    PATIENCE,
+    SAMPLING,
+    SAMPLING_DEFAULTS,
+    STEP,
+    BoostingTrainer,
+    Rows,
+    default_leaf_rows,
+    leaf_rows,
+)
 from modelyard.plugins.trainers._onnx import Link
 from modelyard.plugins.trainers._trees import Ensemble, Tree
 
@@ -47,48 +57,34 @@ class LightGbm(BoostingTrainer):
     def space(self, shape: TableShape) -> Space:
         """See the base class."""
         return {
-            "learning_rate": Float(0.01, 0.3, log=True),
+            "learning_rate": LEARNING_RATE,
             "num_leaves": Int(4, 128, log=True),
-            "min_child_samples": Int(2, max(20, min(200, shape.rows // 10)), log=True),
-            "colsample_bytree": Float(0.3, 1.0),
-            "subsample": Float(0.5, 1.0),
-            "reg_alpha": Float(1e-3, 10.0, log=True),
-            "reg_lambda": Float(1e-3, 100.0, log=True),
+            "min_child_samples": leaf_rows(shape),
+            **SAMPLING,
             "extra_trees": Choice((False, True)),
         }
 
     def defaults(self, shape: TableShape) -> dict[str, Any]:
         """LightGBM's own, with a smaller step and mild sampling."""
         return {
-            "learning_rate": 0.05,
+            "learning_rate": STEP,
             "num_leaves": 31,
-            "min_child_samples": max(2, min(20, shape.rows // 20)),
-            "colsample_bytree": 0.8,
-            "subsample": 0.9,
-            "reg_alpha": 1e-3,
-            "reg_lambda": 1.0,
+            "min_child_samples": default_leaf_rows(shape),
+            **SAMPLING_DEFAULTS,
             "extra_trees": False,
         }
 
     def _boost(
-        self,
-        params: dict[str, Any],
-        X: Matrix,
-        y: Labels,
-        *,
-        classify: bool,
-        seed: int,
-        threads: int,
-        validation: tuple[Matrix, Labels] | None,
+        self, params: dict[str, Any], train: Rows, validation: Rows | None, *, classify: bool, threads: int
     ) -> Fitted:
         # deterministic and row-wise: repeatable, and without the trial of both layouts at each start
         settings = {"deterministic": True, "force_row_wise": True, "verbose": -1, "subsample_freq": 1}
         estimator = lightgbm.LGBMClassifier if classify else lightgbm.LGBMRegressor
-        model = estimator(**{**settings, "random_state": seed, "n_jobs": threads, **params})
+        model = estimator(**{**settings, "n_jobs": threads, **params})
         if validation is None:
-            return Fitted(model.fit(X, y))
+            return Fitted(model.fit(*train))
         stop = lightgbm.early_stopping(PATIENCE, verbose=False)
-        model.fit(X, y, eval_X=validation[0], eval_y=validation[1], callbacks=[stop])
+        model.fit(*train, eval_X=validation[0], eval_y=validation[1], callbacks=[stop])
         return Fitted(model, rounds=max(int(model.best_iteration_), 1))
 
     def trees(self, fitted: Fitted) -> Ensemble:

@@ -12,7 +12,15 @@ from modelyard.errors import ConversionFailed
 from modelyard.plugins.base import Fitted, Labels, Matrix, TableShape
 from modelyard.plugins.registry import register_plugin
 from modelyard.plugins.space import Float, Int, Space
-from modelyard.plugins.trainers._boosting import PATIENCE, BoostingTrainer
+from modelyard.plugins.trainers._boosting import (
+    LEARNING_RATE,
+    PATIENCE,
+    SAMPLING,
+    SAMPLING_DEFAULTS,
+    STEP,
+    BoostingTrainer,
+    Rows,
+)
 from modelyard.plugins.trainers._onnx import Link
 from modelyard.plugins.trainers._trees import Ensemble, Tree
 
@@ -70,42 +78,29 @@ class XgBoost(BoostingTrainer):
     def space(self, shape: TableShape) -> Space:  # noqa: ARG002  the same for every table
         """See the base class."""
         return {
-            "learning_rate": Float(0.01, 0.3, log=True),
+            "learning_rate": LEARNING_RATE,
             "max_depth": Int(2, 10),
             "min_child_weight": Float(0.1, 30.0, log=True),
-            "subsample": Float(0.5, 1.0),
-            "colsample_bytree": Float(0.3, 1.0),
-            "reg_alpha": Float(1e-3, 10.0, log=True),
-            "reg_lambda": Float(1e-3, 100.0, log=True),
+            **SAMPLING,
         }
 
     def defaults(self, shape: TableShape) -> dict[str, Any]:  # noqa: ARG002  the same for every table
         """XGBoost's own, with a smaller step and mild sampling."""
         return {
-            "learning_rate": 0.05,
+            "learning_rate": STEP,
             "max_depth": 6,
             "min_child_weight": 1.0,
-            "subsample": 0.9,
-            "colsample_bytree": 0.8,
-            "reg_alpha": 1e-3,
-            "reg_lambda": 1.0,
+            **SAMPLING_DEFAULTS,
         }
 
     def _boost(
-        self,
-        params: dict[str, Any],
-        X: Matrix,
-        y: Labels,
-        *,
-        classify: bool,
-        seed: int,
-        threads: int,
-        validation: tuple[Matrix, Labels] | None,
+        self, params: dict[str, Any], train: Rows, validation: Rows | None, *, classify: bool, threads: int
     ) -> Fitted:
         import xgboost
 
+        X, y = train
         classes = np.unique(y) if classify else None
-        settings = {"random_state": seed, "n_jobs": threads, "verbosity": 0, "tree_method": "hist"}
+        settings = {"n_jobs": threads, "verbosity": 0, "tree_method": "hist"}
         if validation is not None:
             settings["early_stopping_rounds"] = PATIENCE
         estimator = xgboost.XGBRegressor if classes is None else xgboost.XGBClassifier
