@@ -11,11 +11,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from modelyard.config import schema
-from modelyard.config.files import Origins, first_line, make_tree, parse_yaml, read_text, shown
+from modelyard.config.files import Origins, make_tree, parse_yaml, read_text, shown
 from modelyard.config.overrides import OVERRIDE, Assignment, escape, parse_override
 from modelyard.config.repository import PRIMARY, Part, Repository
 from modelyard.config.schema import Key, dotted, nearest_key
 from modelyard.errors import ConfigError
+from modelyard.utils.sentences import first_line
 
 __all__ = ["DEFAULTS", "Composition", "compose"]
 

@@ -14,8 +14,9 @@ from omegaconf.errors import OmegaConfBaseException
 from modelyard.config import schema
 from modelyard.config.schema import Key
 from modelyard.errors import ConfigError
+from modelyard.utils.sentences import first_line
 
-__all__ = ["Origins", "first_line", "make_tree", "parse_yaml", "read_text", "shown", "write_yaml"]
+__all__ = ["Origins", "make_tree", "parse_yaml", "read_text", "shown", "write_yaml"]
 
 Origins = dict[Key, str]
 
@@ -127,11 +128,6 @@ def make_tree(values: Mapping[str, Any], source: str) -> DictConfig:
         raise ConfigError(str(error.full_key or "a value"), first_line(error), source) from None
     except RecursionError:
         raise ConfigError(source, TOO_DEEP) from None
-
-
-def first_line(error: Exception) -> str:
-    """Returns the part of an error's text that is a sentence; OmegaConf and Hydra go on with details."""
-    return next((line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _visit(node: yaml.MappingNode, prefix: Key, source: str, origins: Origins) -> None:

@@ -24,10 +24,11 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf.errors import OmegaConfBaseException
 
 from modelyard.config import schema
-from modelyard.config.files import first_line, make_tree, parse_yaml, read_text, shown
+from modelyard.config.files import make_tree, parse_yaml, read_text, shown
 from modelyard.config.overrides import OVERRIDE, Assignment
 from modelyard.config.schema import Key
 from modelyard.errors import ConfigError, nearest
+from modelyard.utils.sentences import first_line
 
 __all__ = ["PRIMARY", "Part", "Repository"]
 

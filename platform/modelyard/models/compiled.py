@@ -9,6 +9,7 @@ from onnx import helper, numpy_helper
 from modelyard.errors import ConversionFailed
 from modelyard.models.calibration import CLIP, Calibration
 from modelyard.plugins.base import Fitted, TableShape, TabularTrainer
+from modelyard.utils.sentences import first_line
 
 __all__ = ["compile_model"]
 
@@ -37,8 +38,7 @@ def compile_model(
             model = _append(model, calibration)
             onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConversionFailed(trainer.name, f"convert() returned no valid model: {reason}") from error
+        raise ConversionFailed(trainer.name, f"convert() returned no valid model: {first_line(error)}") from error
     return model
 
 

@@ -14,6 +14,7 @@ from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 from modelyard.errors import ConversionFailed
 from modelyard.plugins.base import TableShape
 from modelyard.plugins.trainers._onnx import INPUT, OPSETS, constant
+from modelyard.utils.sentences import first_line
 
 __all__ = ["convert_sklearn"]
 
@@ -37,8 +38,7 @@ def convert_sklearn(trainer: str, pipeline: Any, shape: TableShape) -> bytes:
     try:
         model = to_onnx(pipeline, initial_types=inputs, options=options, target_opset=OPSETS)
     except Exception as error:  # each converter raises what it likes
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConversionFailed(trainer, reason) from error
+        raise ConversionFailed(trainer, first_line(error)) from error
     scores = model.graph.output[-1].name
     graph = select_model_inputs_outputs(model, scores).graph
     for node in graph.node:
