@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.data.encoding import Feature
+from modelyard.errors import ModelyardError
 from modelyard.plugins.space import Params, Space
+from modelyard.utils.sentences import first_line
 from modelyard.utils.types import Task
 
 __all__ = [
@@ -170,6 +172,9 @@ class TabularTrainer(ModelTrainer):
             threads: How many it may use.
             validation: Rows to stop early on; ignored by trainers that do not.
             rounds: Boosting rounds to take instead of stopping early.
+
+        Raises:
+            Exception: Whatever the library below raises; its caller makes a sentence of it.
         """
 
     @abstractmethod
@@ -193,30 +198,41 @@ class TabularTrainer(ModelTrainer):
         return False
 
     def execute(self, context: ExecutionContext) -> ComponentResult:
-        """Fits on ``context.input_data``, a pair of a matrix without categories and its labels."""
+        """Fits on ``context.input_data``: a pair of a numeric matrix, shape (n, columns), and its labels, shape (n,).
+
+        ``context.config`` may hold ``task`` (none: a regression where the labels are fractional numbers), ``params``
+        and ``seed``. The output is the fitted ``model``, which answers in class codes, and ``classes``, what these
+        stand for. Data or parameters that cannot be fitted give a result with status FAILED.
+        """
         start = time.perf_counter()
-        X, y = context.input_data
+        result = ComponentResult(ComponentStatus.SUCCESS, self.name)
+        try:
+            X, y = context.input_data
+            result.output_data, result.metrics = self._fit_pair(X, np.asarray(y), context.config)
+        except ModelyardError:
+            raise
+        except Exception as error:  # each library raises what it likes
+            result.status, result.error = ComponentStatus.FAILED, f"{type(error).__name__}: {first_line(error)}"
+        result.execution_time = time.perf_counter() - start
+        return result
+
+    def _fit_pair(self, X: Any, y: Labels, config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
         matrix = np.ascontiguousarray(X, dtype=np.float32)
-        task = context.config.get("task", "regression" if np.asarray(y).dtype.kind == "f" else "multiclass")
-        labels, count = np.asarray(y), 0
-        if task != "regression":
-            classes, labels = np.unique(labels, return_inverse=True)
-            count = len(classes)
-            task = "binary" if count == 2 else "multiclass"
+        task: Task = config.get("task", "regression" if y.dtype.kind == "f" else "multiclass")
+        if task == "regression":
+            classes, labels = np.array([]), y
+        else:
+            classes, labels = np.unique(y, return_inverse=True)
+            task = "binary" if len(classes) == 2 else "multiclass"
         features = tuple(Feature(f"x{i}", f"x{i}", "number") for i in range(matrix.shape[1]))
-        shape = TableShape(task, count, features, len(matrix))
-        params = {**self.defaults(shape), **context.config.get("params", {})}
-        fitted = self.fit(params, matrix, labels, shape=shape, seed=int(context.config.get("seed", 0)))
-        score = float(np.mean(fitted.pipeline.predict(matrix) == labels)) if count else _r2(fitted, matrix, labels)
-        return ComponentResult(
-            ComponentStatus.SUCCESS,
-            self.name,
-            time.perf_counter() - start,
-            {"model": fitted.pipeline},
-            {"train_accuracy" if count else "train_r2": score},
-        )
+        shape = TableShape(task, len(classes), features, len(matrix))
+        params = {**self.defaults(shape), **config.get("params", {})}
+        fitted = self.fit(params, matrix, labels, shape=shape, seed=int(config.get("seed", 0)))
+        predicted = fitted.pipeline.predict(matrix)
+        figure = {"train_accuracy": float(np.mean(predicted == labels))} if len(classes) else _r2(predicted, labels)
+        return {"model": fitted.pipeline, "classes": classes.tolist()}, figure
 
 
-def _r2(fitted: Fitted, X: Matrix, y: Labels) -> float:
-    residual = float(np.sum((y - fitted.pipeline.predict(X)) ** 2))
-    return 1.0 - residual / max(float(np.sum((y - np.mean(y)) ** 2)), 1e-300)
+def _r2(predicted: NDArray[Any], y: Labels) -> dict[str, float]:
+    residual = float(np.sum((y - predicted) ** 2))
+    return {"train_r2": 1.0 - residual / max(float(np.sum((y - np.mean(y)) ** 2)), 1e-300)}

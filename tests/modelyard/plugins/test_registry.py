@@ -72,6 +72,28 @@ def test_sklearn_trainer_fits_the_named_algorithm(config: dict[str, str]) -> Non
     assert len(result.output_data["model"].predict(X.astype(np.float32))) == len(y)
 
 
+def test_executing_a_trainer_says_what_its_codes_stand_for() -> None:
+    X = np.linspace(0, 1, 60)[:, None]
+    labels = np.where(X[:, 0] > 0.5, "yes", "no")
+    output = get_plugin("linear").execute(ExecutionContext(input_data=(X, labels))).output_data
+    assert output["classes"] == ["no", "yes"]
+    assert output["model"].predict(np.array([[0.0], [1.0]], dtype=np.float32)).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("data", "config", "error"),
+    [
+        (None, {}, "TypeError: "),
+        (([["a"], ["b"]], [0, 1]), {}, "ValueError: could not convert string to float"),
+        ((np.eye(9), [0, 1] * 4 + [0]), {"params": {"C": -1.0}}, "InvalidParameterError: The 'C' parameter"),
+    ],
+)
+def test_what_cannot_be_fitted_is_a_failed_result(data: object, config: dict[str, object], error: str) -> None:
+    result = get_plugin("linear").execute(ExecutionContext(input_data=data, config=config))
+    assert (result.status, result.component_name, result.output_data) == (ComponentStatus.FAILED, "linear", None)
+    assert str(result.error).startswith(error)
+
+
 def test_unknown_name_names_the_nearest() -> None:
     with pytest.raises(PluginNotFound, match="did you mean 'lightgbm'"):
         get_plugin("lightgmb")
