@@ -32,7 +32,7 @@ def missing_findings(values: pd.Series[Any]) -> Iterator[Finding]:
             severity="warning" if share > MUCH_MISSING else "info",
             kind="missing",
             column=str(values.name),
-            message=f"{count:,} values ({share:.1%}) are null",
+            message=f"{count:,} of {len(values):,} values ({share:.1%}) are null",
             figures={"count": count, "share": share},
         )
 
@@ -48,7 +48,7 @@ def duplicate_findings(frame: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             severity="warning" if share > RARE_SHARE else "info",
             kind="duplicate_rows",
-            message=f"{count:,} rows ({share:.1%}) repeat an earlier one; copies stay in one fold",
+            message=f"{_some(count, len(frame), 'row', 'repeat')} an earlier one; copies stay in one fold",
             figures={"count": count, "share": share},
         )
 
@@ -95,7 +95,7 @@ def _rounded_integers(name: str, known: NDArray[np.float64]) -> Iterator[Finding
             kind="large_integers",
             column=name,
             message=f"{rounded:,} whole numbers past {EXACT_IN_FLOAT32:,} lose their last digits in float32; "
-            f"if they name something, set data.kinds.{name}=categorical or drop the column",
+            f"if they name something, set data.kinds={{{name}: categorical}} or drop the column",
             figures={"count": rounded, "largest": float(np.abs(known).max())},
         )
 
@@ -113,7 +113,7 @@ def _far_out(name: str, known: NDArray[np.float64]) -> Iterator[Finding]:
             severity="info",
             kind="outliers",
             column=name,
-            message=f"{count:,} values ({count / len(known):.1%}) lie beyond [{low:.6g}, {high:.6g}]",
+            message=f"{_some(count, len(known), 'value', 'lie')} beyond [{low:.6g}, {high:.6g}]",
             figures={"count": count, "low": low, "high": high},
         )
 
@@ -139,6 +139,12 @@ def balance_findings(target: Target, codes: NDArray[np.int64], folds: int) -> It
                 severity="error" if count < 2 and len(shares) == 2 else "warning",
                 kind="rare_class",
                 column=target.name,
-                message=f"class {str(label)!r} has {count} rows, too few for {folds} folds (2 in each)",
+                message=f"class {str(label)!r}: {count} {'row' if count == 1 else 'rows'}, too few for {folds} folds, "
+                "which need 2 each",
                 figures={"class": str(label), "count": int(count)},
             )
+
+
+def _some(count: int, total: int, noun: str, verb: str) -> str:
+    noun, verb = (noun, f"{verb}s") if count == 1 else (f"{noun}s", verb)
+    return f"{count:,} {noun} ({count / total:.1%}) {verb}"

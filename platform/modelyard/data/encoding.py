@@ -39,6 +39,7 @@ __all__ = [
 NULL_CODE, UNKNOWN_CODE, FIRST_CODE = 0, 1, 2
 DATE_PARTS = ("days", "month", "day", "weekday", "second")
 LARGEST = float(np.finfo(np.float32).max)
+LONGEST_SHOWN = 60  # characters of a value in a message
 TRUTH = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 
 
@@ -266,5 +267,7 @@ def _known(values: Any) -> Iterator[tuple[int, Any]]:
 
 
 def _violation(name: str, row: int, value: Any, what: str) -> ContractViolation:
-    shown = value.item() if isinstance(value, np.generic) else value
-    return ContractViolation([f"column {name!r}, row {row + 1}: {shown!r} is not {what}"])
+    shown = repr(value.item() if isinstance(value, np.generic) else value)
+    if len(shown) > LONGEST_SHOWN:
+        shown = shown[:LONGEST_SHOWN] + "..."
+    return ContractViolation([f"column {name!r}, row {row + 1}: {shown} is not {what}"])

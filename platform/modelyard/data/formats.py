@@ -13,6 +13,7 @@ from pyarrow import feather, parquet
 from modelyard.data.sources import TableFormat
 from modelyard.data.text import decode
 from modelyard.errors import TableUnreadable, UsageError
+from modelyard.utils.sentences import first_line
 
 __all__ = ["read_arrow", "read_json_lines", "read_parquet", "write_table"]
 
@@ -28,7 +29,7 @@ def read_parquet(data: bytes, path: str) -> pd.DataFrame:
     try:
         return _frame(parquet.read_table(io.BytesIO(data)))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise TableUnreadable(path, f"is no readable Parquet file: {_first_line(error)}") from None
+        raise TableUnreadable(path, f"is no readable Parquet file: {first_line(error)}") from None
 
 
 def read_arrow(data: bytes, path: str) -> pd.DataFrame:
@@ -42,7 +43,7 @@ def read_arrow(data: bytes, path: str) -> pd.DataFrame:
             return _frame(feather.read_table(io.BytesIO(data)))
         return _frame(pa.ipc.open_stream(data).read_all())
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise TableUnreadable(path, f"is no readable Arrow file: {_first_line(error)}") from None
+        raise TableUnreadable(path, f"is no readable Arrow file: {first_line(error)}") from None
 
 
 def read_json_lines(data: bytes, path: str, encoding: str = "utf-8") -> pd.DataFrame:
@@ -60,6 +61,8 @@ def read_json_lines(data: bytes, path: str, encoding: str = "utf-8") -> pd.DataF
             row = json.loads(line)
         except ValueError as error:
             raise TableUnreadable(path, f"line {number} is not valid JSON: {error}", ONE_OBJECT) from None
+        except RecursionError:
+            raise TableUnreadable(path, f"line {number} is nested too deeply", ONE_OBJECT) from None
         if not isinstance(row, dict):
             raise TableUnreadable(path, f"line {number} is no JSON object", ONE_OBJECT)
         rows.append(row)
@@ -82,7 +85,7 @@ def write_table(frame: pd.DataFrame, file: IO[bytes], file_format: TableFormat) 
         else:
             frame.reset_index(drop=True).to_feather(file)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise UsageError(f"the table cannot be saved as {file_format}: {_first_line(error)}") from None
+        raise UsageError(f"the table cannot be saved as {file_format}: {first_line(error)}") from None
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
@@ -95,7 +98,3 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     frame: pd.DataFrame = table.to_pandas(date_as_object=False)
     # a frame's named index is a column as soon as it is in a file
     return frame.reset_index(drop=all(name is None for name in frame.index.names))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")

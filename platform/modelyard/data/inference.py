@@ -13,13 +13,14 @@ from modelyard.data.describe import describe
 from modelyard.data.edited import read_contract
 from modelyard.data.encoding import booleans, category_text, numbers, plain_values
 from modelyard.data.kinds import kind_of
-from modelyard.data.set_aside import identifier_reason, useless_reason
+from modelyard.data.set_aside import set_aside_reason
 from modelyard.data.target import infer_target, known_rows, target_name
 from modelyard.errors import ColumnNotFound, ConfigError, DataError
 
 __all__ = ["infer_columns", "infer_contract"]
 
 Plain = str | bool | int | float | None
+DROP = "leave it out; the column is then set aside"
 
 
 def infer_contract(frame: pd.DataFrame, settings: DataSettings) -> Contract:
@@ -88,11 +89,12 @@ def infer_columns(
 def _column_or_reason(frame: pd.DataFrame, name: str, settings: DataSettings) -> Column | str:
     values = frame[name]
     kind = settings.kinds.get(name) or kind_of(values)
+    if name in settings.kinds and values.map(lambda value: isinstance(value, list | dict | np.ndarray)).any():
+        raise ConfigError(f"data.kinds.{name}", "is given for a column of lists, which no model can use", hint=DROP)
     if kind is None:
         return "of a type that no model can use"
     # a kind that a person gave is their word that the column means something
-    named = name in settings.kinds
-    reason = useless_reason(values) or (None if named else identifier_reason(values, name, kind))
+    reason = None if name in settings.kinds else set_aside_reason(values, name, kind)
     return reason or describe(values, name, kind, settings.max_categories)
 
 

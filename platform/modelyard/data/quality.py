@@ -28,6 +28,7 @@ FindingKind = Literal[
     "infinite",
     "outliers",
 ]
+MOST_SHOWN = 8  # findings of one kind that a person reads
 STYLE: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
@@ -88,13 +89,24 @@ class QualityReport(BaseModel):
         return self.model_dump_json(indent=2) + "\n"
 
     def table(self) -> Table:
-        """Returns the report as a table for a terminal."""
+        """Returns the report as a table for a terminal; of what is only to know, the first columns of each kind."""
         table = Table(title=f"{self.rows:,} rows, {self.columns} columns", title_justify="left")
         for heading in ("", "column", "finding"):
             table.add_column(heading, overflow="fold")
-        for finding in self.findings:
-            cells = (finding.severity, escape(finding.column or ""), escape(finding.message))
-            table.add_row(*cells, style=STYLE[finding.severity])
+        for finding in (*self.of("error"), *self.of("warning")):
+            _add(table, finding.severity, finding.column, finding.message)
+        by_kind: dict[FindingKind, list[Finding]] = {}
+        for finding in self.of("info"):
+            by_kind.setdefault(finding.kind, []).append(finding)
+        for kind, found in by_kind.items():
+            for finding in found[:MOST_SHOWN]:
+                _add(table, finding.severity, finding.column, finding.message)
+            if (more := len(found) - MOST_SHOWN) > 0:
+                _add(table, "info", None, f"and {more} more columns ({kind.replace('_', ' ')})")
         if not self.findings:
             table.add_row("", "", "nothing to report")
         return table
+
+
+def _add(table: Table, severity: Severity, column: str | None, message: str) -> None:
+    table.add_row(severity, escape(column or ""), escape(message), style=STYLE[severity])

@@ -10,7 +10,7 @@ import pandas as pd
 
 from modelyard.utils.types import Kind
 
-__all__ = ["identifier_reason", "useless_reason"]
+__all__ = ["set_aside_reason"]
 
 # below this, values that all differ say little
 MIN_ROWS = 20
@@ -18,8 +18,17 @@ WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 IDENTIFIER_WORDS = {"id", "ids", "identifier", "index", "idx", "key", "uuid", "guid", "unnamed", "rowid"}
 
 
-def useless_reason(values: pd.Series[Any]) -> str | None:
-    """Returns why a column cannot tell rows apart: all null, or one value throughout."""
+def set_aside_reason(values: pd.Series[Any], name: str, kind: Kind) -> str | None:
+    """Returns why no model can learn from a column; None where one may.
+
+    A column is useless where it is empty or constant, and an identifier where it names its row instead of saying
+    something about it. Texts do where each stands once. Whole numbers do only where, beside that, they count the rows
+    from 0 or 1 up, or the column's name says so: a sorted measurement differs in every row too. Other numbers never do.
+    """
+    return _useless(values) or _identifier(values, name, kind)
+
+
+def _useless(values: pd.Series[Any]) -> str | None:
     known = values.dropna()
     if known.empty:
         return "empty: every value is null"
@@ -29,12 +38,7 @@ def useless_reason(values: pd.Series[Any]) -> str | None:
     return None
 
 
-def identifier_reason(values: pd.Series[Any], name: str, kind: Kind) -> str | None:
-    """Returns why a column names its row instead of saying something about it.
-
-    Texts do where each stands once. Whole numbers do only where, beside that, they count the rows from 0 or 1 up,
-    or the column's name says so: a sorted measurement differs in every row too. Other numbers never do.
-    """
+def _identifier(values: pd.Series[Any], name: str, kind: Kind) -> str | None:
     known = values.dropna()
     if len(known) < MIN_ROWS or known.nunique() < len(known):
         return None

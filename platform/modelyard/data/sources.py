@@ -12,6 +12,7 @@ from fsspec.core import url_to_fs
 from fsspec.utils import infer_compression
 
 from modelyard.errors import TableUnreadable, nearest
+from modelyard.utils.sentences import first_line
 
 __all__ = ["TableFormat", "format_of", "read_bytes", "write_bytes"]
 
@@ -53,7 +54,9 @@ def read_bytes(path: str, storage_options: Mapping[str, Any] | None = None) -> b
         raise TableUnreadable(path, "there is no such file", _neighbours(path)) from None
     except ImportError as error:
         raise TableUnreadable(path, str(error).rstrip("."), "install the package for this kind of address") from None
-    except (OSError, ValueError, EOFError) as error:
+    except TableUnreadable:
+        raise
+    except Exception as error:  # each file system and each compression raises what it likes
         raise TableUnreadable(path, f"cannot be read: {_reason(error)}") from None
 
 
@@ -96,8 +99,12 @@ def _neighbours(path: str) -> str:
     folder, name = os.path.split(path)
     if "://" in path or not os.path.isdir(folder or "."):
         return "check the address"
-    return nearest(name, (entry.name for entry in os.scandir(folder or ".") if entry.is_file()))
+    return nearest(name, (entry.name for entry in os.scandir(folder or ".") if _is_shown(entry)))
+
+
+def _is_shown(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file() and not entry.name.startswith(".")
 
 
 def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+    return str(getattr(error, "strerror", None) or first_line(error)).rstrip(".")

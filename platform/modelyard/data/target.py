@@ -78,6 +78,8 @@ def infer_target(values: pd.Series[Any], settings: DataSettings) -> Target:
         try:
             found = _encode(values, Target(name=name, task=task))
         except ContractViolation as violation:
+            if settings.task == "auto":
+                raise DataError(f"the {violation.problems[0]}") from None
             raise ConfigError("data.task", f"is regression, but {violation.problems[0]}") from None
         return Target(name=name, task=task, minimum=float(found.min()), maximum=float(found.max()))
     classes = _negative_positive(counts, settings.positive) if task == "binary" else _ordered(counts)

@@ -122,6 +122,9 @@ def test_kinds_override(people):
     contract = infer(people, kinds={"age": "categorical", "ticket": "categorical"})
     assert column(contract, "age").kind == "categorical"
     assert len(column(contract, "ticket").vocabulary) == 300
+    kept = infer(people, kinds={"country": "categorical", "nothing": "numeric"})
+    assert column(kept, "country").vocabulary == ("CH",)
+    assert column(kept, "nothing").minimum is None
     with pytest.raises(ContractViolation, match=r"column 'city', row 1: .* is not a number"):
         infer(people, kinds={"city": "numeric"})
 
@@ -146,6 +149,7 @@ def test_json_round_trip_and_digest(people):
         ({"drop": ["income"]}, ConfigError, r"data\.drop: names the target"),
         ({"kinds": {"agee": "numeric"}}, ColumnNotFound, "did you mean 'age'"),
         ({"kinds": {"income": "numeric"}}, ConfigError, r"data\.kinds: names the target"),
+        ({"kinds": {"pair": "categorical"}}, ConfigError, r"data\.kinds\.pair: is given for a column of lists"),
         ({"target": "nothing"}, DataError, "null in every row"),
         ({"target": "country"}, DataError, "has the one value 'CH'"),
         ({"target": "ticket"}, DataError, "300 different texts in 300 rows"),
@@ -153,6 +157,7 @@ def test_json_round_trip_and_digest(people):
     ],
 )
 def test_contradictions(people, settings, error, expected):
+    people["pair"] = [np.array([row, 1]) for row in range(len(people))]
     with pytest.raises(error, match=expected):
         infer(people, **settings)
 

@@ -147,8 +147,17 @@ MALFORMED = {
     "arrow stream": (b"no", "t.arrow", {}, "is no readable Arrow file"),
     "json line": (b'{"a": 1}\n{"a": }\n', "t.jsonl", {}, "line 2 is not valid JSON: Expecting value"),
     "json array": (b"[1, 2]\n", "t.jsonl", {}, "line 1 is no JSON object; write one JSON object a line"),
+    "deep json": (b'{"a": ' + b"[" * 200_000, "t.jsonl", {}, "line 1 is nested too deeply"),
     "json encoding": (b'{"a": "\xe4"}\n', "t.jsonl", {}, "line 1 .*is not utf-8 text"),
     "gzip": (b"a,b\n1,2\n", "t.csv.gz", {}, "cannot be read: Not a gzipped file"),
+    "broken gzip": (
+        bytes.fromhex("1f8b0800000000000003") + b"\xff" * 9,
+        "t.csv.gz",
+        {},
+        "cannot be read: Error -3 while decompressing",
+    ),
+    "zip": (b"a,b\n1,2\n", "t.csv.zip", {}, "cannot be read: File is not a zip file"),
+    "xz": (b"\xfd7zXZ\x00garbage", "t.csv.xz", {}, "cannot be read: Corrupt input data"),
     "cut gzip": (gzip.compress(b"a,b\n1,2\n" * 99)[:-12], "t.csv.gz", {}, "cannot be read"),
 }
 
@@ -170,3 +179,6 @@ def test_folder_and_near_names(tmp_path: Path):
         load_data(tmp_path)
     with pytest.raises(TableUnreadable, match=r"did you mean 'people\.csv'"):
         load_data(tmp_path / "peple.csv")
+    (tmp_path / ".hidden").touch()
+    with pytest.raises(TableUnreadable, match=r"there is 'people\.csv'$"):
+        load_data(tmp_path / "x")

@@ -50,6 +50,18 @@ def test_report_as_json_and_table(people):
     assert "alone predicts 'income'" in console.export_text()
 
 
+def test_the_table_shows_the_first_columns_of_a_kind_and_counts_the_others():
+    frame = pd.DataFrame({f"c{column:02d}": [None, 1.0, 2.0] for column in range(30)})
+    frame = pd.concat([frame, frame.dropna() * 3, frame.dropna() * 5], ignore_index=True)
+    report = validate_data_quality(frame)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(report.table())
+    text = console.export_text()
+    assert len(report.of("info")) == 30
+    assert ("c07" in text, "c08" in text) == (True, False)
+    assert "and 22 more columns (missing)" in text
+
+
 def test_without_target(people):
     kinds = found(validate_data_quality(people))
     assert ("missing", "height") in kinds
