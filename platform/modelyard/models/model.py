@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,11 @@ from numpy.typing import NDArray
 from modelyard.data.contract import Contract
 from modelyard.data.encoding import Encoder
 from modelyard.errors import ContractViolation
+from modelyard.plugins.threads import limited_threads, loaded_pools
 from modelyard.utils.types import Label
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 __all__ = ["Model", "PipelineScorer", "Scorer", "align"]
 
@@ -59,11 +64,8 @@ class Model:
         if len(rows) and isinstance(rows[0], Mapping):
             return self.encoder.encode_rows(rows)
         names = self.contract.names
-        for number, row in enumerate(rows):
-            if len(row) != len(names):
-                raise ContractViolation([f"row {number + 1} has {len(row)} values where {len(names)} are expected"])
-        if not isinstance(rows, np.ndarray):
-            rows = np.array([list(row) for row in rows], dtype=object).reshape(len(rows), len(names))
+        if not (isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.shape[1] == len(names)):
+            rows = _table(rows, len(names))
         return self.encoder.encode({name: rows[:, i] for i, name in enumerate(names)})
 
     def predict_proba(self, rows: Any) -> Scores:
@@ -77,15 +79,19 @@ class Model:
     def decide(self, scores: Scores) -> NDArray[Any]:
         """Turns scores into labels; values stay what they are."""
         classes = self.contract.target.classes
-        if not classes:
-            return scores
-        codes = scores[:, 1] > self.threshold if len(classes) == 2 else scores.argmax(axis=1)
-        return _labels(classes)[codes.astype(np.int64)]
+        return _labels(classes)[self.codes(scores)] if classes else scores
+
+    def codes(self, scores: NDArray[np.floating]) -> NDArray[np.int64]:
+        """Turns probabilities, shape (n, classes), into codes of classes, shape (n,)."""
+        binary = len(self.contract.target.classes) == 2
+        return (scores[:, 1] > self.threshold if binary else scores.argmax(axis=1)).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class PipelineScorer:
-    """Scores with the fitted pipeline itself.
+    """Scores with the fitted pipeline itself, on one thread.
+
+    Scikit-learn's boosting waits for its threads at every tree, which where cores are busy takes many times longer.
 
     Attributes:
         pipeline: Has ``predict``, and ``predict_proba`` for classification.
@@ -96,10 +102,19 @@ class PipelineScorer:
     classes: int
 
     def __call__(self, matrix: NDArray[np.float32]) -> Scores:
-        """Returns probabilities (n, classes) or values (n,), float64."""
-        if not self.classes:
-            return np.asarray(self.pipeline.predict(matrix), dtype=np.float64).ravel()
-        return align(self.pipeline.predict_proba(matrix), self.pipeline.classes_, self.classes)
+        """Returns probabilities (n, classes) or values (n,), float64.
+
+        Args:
+            matrix: Encoded rows, float32, shape (n, features).
+        """
+        with limited_threads(1, self._pools):
+            if not self.classes:
+                return np.asarray(self.pipeline.predict(matrix), dtype=np.float64).ravel()
+            return align(self.pipeline.predict_proba(matrix), self.pipeline.classes_, self.classes)
+
+    @cached_property
+    def _pools(self) -> ThreadpoolController:
+        return loaded_pools()
 
 
 def align(probabilities: Scores, seen: NDArray[Any], classes: int) -> Scores:
@@ -109,6 +124,18 @@ def align(probabilities: Scores, seen: NDArray[Any], classes: int) -> Scores:
     wide = np.zeros((len(probabilities), classes))
     wide[:, np.asarray(seen, dtype=np.int64)] = probabilities
     return wide
+
+
+def _table(rows: Sequence[Any], width: int) -> NDArray[Any]:
+    """Rows of values as an array of objects, so that each value keeps its type."""
+    table = np.empty((len(rows), width), dtype=object)
+    for number, row in enumerate(rows):
+        if isinstance(row, str) or not hasattr(row, "__len__"):
+            raise ContractViolation([f"row {number + 1} is {row!r} where a sequence of {width} values is expected"])
+        if len(row) != width:
+            raise ContractViolation([f"row {number + 1} has {len(row)} values where {width} are expected"])
+        table[number] = list(row)
+    return table
 
 
 def _labels(classes: tuple[Label, ...]) -> NDArray[Any]:

@@ -5,6 +5,8 @@ import sys
 
 import numpy as np
 import pytest
+import sklearn.ensemble  # noqa: F401  # brings a pool of OpenMP
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from modelyard.data.contract import Column, Contract, Target
 from modelyard.errors import ContractViolation
@@ -60,6 +62,14 @@ def test_a_row_of_another_width_is_named() -> None:
         model_of(()).predict([[1.0, "u"], [2.0]])
 
 
+@pytest.mark.parametrize("rows", [[1.0, 2.0], np.array([1.0, 2.0]), ["ab"]], ids=["values", "array", "texts"])
+def test_a_row_that_is_none_is_named(rows) -> None:
+    with pytest.raises(ContractViolation, match=r"row 1 is .* where a sequence of 2 values is expected"):
+        model_of(()).predict(rows)
+    with pytest.raises(ContractViolation, match="row 1 has 3 values where 2 are expected"):
+        model_of(()).predict(np.ones((4, 3)))
+
+
 def test_a_missing_column_is_named() -> None:
     with pytest.raises(ContractViolation, match="column 'c' is missing"):
         model_of(()).predict({"a": [1.0]})
@@ -76,6 +86,24 @@ def test_pipeline_scorer_flattens_values() -> None:
             return matrix[:, :1]
 
     assert PipelineScorer(Pipeline(), 0)(np.ones((3, 2), np.float32)).shape == (3,)
+
+
+def test_the_pipeline_predicts_on_one_thread_and_leaves_the_others_as_they_were() -> None:
+    def threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"}
+
+    seen = []
+
+    class Pipeline:
+        def predict(self, matrix):
+            seen.append(threads())
+            return matrix[:, 0]
+
+    scorer = PipelineScorer(Pipeline(), 0)
+    with threadpool_limits(limits=2):
+        scorer(np.ones((1, 2), np.float32))
+        assert threads() == {2}
+    assert seen == [{1}]
 
 
 def test_the_package_loads_nothing_until_it_is_used() -> None:
