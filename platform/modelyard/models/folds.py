@@ -88,10 +88,10 @@ def make_folds(
         metric: Name of the metric.
 
     Raises:
-        DataError: A class has fewer rows than there are folds, or the table fewer rows than that.
+        DataError: A class has fewer rows than there are folds, or the table fewer rows than that, or fewer that differ.
     """
     strata = _strata(y, task, ml.folds)
-    groups = _duplicates(X)
+    groups = _duplicates(X, ml.folds)
     repeats = ml.repeats or (3 if len(X) < SMALL else 1)
     splits: list[tuple[Index, Index]] = []
     for repeat in range(repeats):
@@ -106,9 +106,13 @@ def make_folds(
 def split_held_out(
     X: NDArray[np.float32], y: NDArray[np.int64] | NDArray[np.float64], task: Task, ml: MlSettings
 ) -> tuple[Index, Index]:
-    """Returns row numbers (search, held out), stratified, duplicates on one side, each in ascending order."""
+    """Returns row numbers (search, held out), stratified, duplicates on one side, each in ascending order.
+
+    Raises:
+        DataError: There are too few rows, of a class or in all, for the two sides.
+    """
     strata = _strata(y, task, 2)
-    groups = _duplicates(X)
+    groups = _duplicates(X, 2)
     if groups is None:
         try:
             search, held = train_test_split(
@@ -121,7 +125,9 @@ def split_held_out(
             ) from None
         return np.sort(search), np.sort(held)
     # scikit-learn wants a row of each class in each part; dealing does not
-    finest = MOST_PARTS if groups.max() >= MOST_GROUPS else min(MOST_PARTS, int(np.bincount(strata).min()))
+    finest = min(MOST_PARTS, int(groups.max()) + 1)
+    if groups.max() < MOST_GROUPS:
+        finest = min(finest, int(np.bincount(strata).min()))
     share = Fraction(ml.test_size).limit_denominator(finest)
     share = min(max(share, Fraction(1, finest)), 1 - Fraction(1, finest))
     parts = _splitter(groups, strata, share.denominator, ml.seed)
@@ -176,8 +182,13 @@ def _strata(y: NDArray[np.int64] | NDArray[np.float64], task: Task, folds: int) 
     return y.astype(np.int64)
 
 
-def _duplicates(X: NDArray[np.float32]) -> Index | None:
+def _duplicates(X: NDArray[np.float32], folds: int) -> Index | None:
     """Group numbers in which equal rows share one; None where no two rows are equal."""
     words = np.ascontiguousarray(X).view(np.dtype((np.void, X.shape[1] * X.itemsize))).ravel()
     unique, groups = np.unique(words, return_inverse=True)
+    if len(unique) < folds:
+        raise DataError(
+            f"of {len(X)} rows only {len(unique)} differ from each other, and equal rows stay in one fold; "
+            f"{folds} folds need at least {folds}: add columns that tell rows apart, or lower ml.folds"
+        )
     return None if len(unique) == len(X) else groups.astype(np.int64)

@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from modelyard.config.manager import load_config
-from modelyard.config.models import MlSettings, Settings
+from modelyard.config.models import DataSettings, MlSettings, Settings
 from modelyard.data import processing
 from modelyard.data.contract import Contract
 from modelyard.data.encoding import Encoder
 from modelyard.data.inference import infer_contract
 from modelyard.data.target import encode_target
-from modelyard.errors import TrainingError
+from modelyard.errors import ModelyardError, TrainingError, UsageError
 from modelyard.models.folds import Folds, Rung, make_folds
 from modelyard.models.metrics import get_metric
 from modelyard.models.model import Model, PipelineScorer
 from modelyard.plugins.base import Fitted, TableShape, TabularTrainer
 from modelyard.plugins.registry import get_trainer
+from modelyard.utils.sentences import first_line
+from modelyard.utils.types import Kind
 
 __all__ = [
     "Configuration",
@@ -160,13 +162,18 @@ def fit_rows(
             validation=validation,
             rounds=rounds,
         )
-    except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError, np.linalg.LinAlgError) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise TrainingError(f"{trainer.name} could not be fitted: {reason[0]}") from error
+    except ModelyardError:
+        raise
+    except Exception as error:  # each library raises what it likes
+        raise TrainingError(f"{trainer.name} could not be fitted: {first_line(error)}") from error
 
 
 def _inner_split(X: Any, y: Any, shape: TableShape, seed: int) -> list[Any]:
-    stratify = y if shape.classes and np.bincount(y).min() > 1 else None
+    stratify = None
+    if shape.classes:
+        counts = np.unique(y, return_counts=True)[1]
+        # scikit-learn wants two rows of each class, and room for one of each on either side
+        stratify = y if counts.min() > 1 and INNER_SHARE * len(y) >= len(counts) else None
     return list(train_test_split(X, y, test_size=INNER_SHARE, random_state=seed, stratify=stratify))
 
 
@@ -193,7 +200,7 @@ def train_model(data: pd.DataFrame, config: Settings | Mapping[str, Any] | None 
     contract = infer_contract(data, settings.data)
     algorithm = settings.model.model_type
     chosen = settings.model.algorithms[0] if algorithm == "auto" else algorithm
-    folds, _ = _folds_of(data, contract, settings.ml, settings.ml.metric)
+    folds = _folds_of(data, contract, settings.ml, settings.ml.metric)
     trainer = get_trainer(chosen)
     params = {**trainer.defaults(folds.shape), **settings.model.params}
     rounds = fit_rows(trainer, params, folds, threads=-1).rounds
@@ -238,7 +245,7 @@ def hyperparameter_tuning(
     """Tries every point of a grid by cross-validation, in process, and fits the best one on all rows.
 
     Args:
-        X: Frame or array, shape (n, columns).
+        X: Frame, or array of numbers, shape (n, columns); the model predicts rows of the same columns.
         y: Labels or values, shape (n,).
         model_type: The trainer's registered name.
         param_grid: Values to try by parameter.
@@ -252,13 +259,18 @@ def hyperparameter_tuning(
     Raises:
         PluginNotFound: No such trainer.
         TrainingError: A point could not be fitted.
+        UsageError: X and y do not fit each other, or a parameter has no values.
     """
-    frame = X.reset_index(drop=True) if isinstance(X, pd.DataFrame) else _frame(X)
+    empty = next((name for name, values in param_grid.items() if not len(values)), None)
+    if empty is not None:
+        raise UsageError(f"param_grid[{empty!r}] has no values; give at least one, or leave it out")
+    frame, kinds = (X.reset_index(drop=True), {}) if isinstance(X, pd.DataFrame) else _frame(X)
+    if len(frame) != len(y):
+        raise UsageError(f"X has {len(frame)} rows and y {len(y)}; pass labels of the same rows")
     target = _free_name(frame)
     frame = frame.assign(**{target: np.asarray(y)})
-    settings = load_config(overrides={"data": {"target": target}})
-    contract = infer_contract(frame, settings.data)
-    made, _ = _folds_of(frame, contract, MlSettings(folds=folds, repeats=1, seed=seed), metric)
+    contract = infer_contract(frame, DataSettings(target=target, kinds=kinds))
+    made = _folds_of(frame, contract, MlSettings(folds=folds, repeats=1, seed=seed), metric)
     trainer = get_trainer(model_type)
     rung, judge = Rung(1.0, folds), get_metric(made.metric, made.shape.task)
     tried: list[tuple[dict[str, Any], Evaluation]] = []
@@ -272,22 +284,26 @@ def hyperparameter_tuning(
     return _model(fitted, contract), results
 
 
-def _folds_of(frame: pd.DataFrame, contract: Contract, ml: MlSettings, metric: str) -> tuple[Folds, Encoder]:
+def _folds_of(frame: pd.DataFrame, contract: Contract, ml: MlSettings, metric: str) -> Folds:
     encoder = Encoder(contract)
     frame = frame[frame[contract.target.name].notna()]
     task, classes = contract.target.task, len(contract.target.classes)
     named = get_metric(metric, task).name
     y = encode_target(frame, contract)
-    return make_folds(encoder.encode(frame), y, encoder.features, task, classes, ml, named), encoder
+    return make_folds(encoder.encode(frame), y, encoder.features, task, classes, ml, named)
 
 
 def _model(fitted: Fitted, contract: Contract) -> Model:
     return Model(contract, PipelineScorer(fitted.pipeline, len(contract.target.classes)), fitted=fitted)
 
 
-def _frame(X: Any) -> pd.DataFrame:
+def _frame(X: Any) -> tuple[pd.DataFrame, dict[str, Kind]]:
+    """A frame, and a kind for each column, so that none is set aside: rows of an array have no names to miss one by."""
     matrix = np.asarray(X)
-    return pd.DataFrame(matrix, columns=[f"x{i}" for i in range(matrix.shape[1])])
+    if matrix.ndim != 2:
+        raise UsageError(f"X has the shape {matrix.shape}; give one row a record: (n, columns)")
+    names = [f"x{i}" for i in range(matrix.shape[1])]
+    return pd.DataFrame(matrix, columns=names), dict.fromkeys(names, "numeric")
 
 
 def _free_name(frame: pd.DataFrame) -> str:

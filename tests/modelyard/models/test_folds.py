@@ -143,3 +143,12 @@ def test_a_regression_target_of_mostly_one_value_is_split() -> None:
     assert {len(valid) for _, valid in folds.splits} == {40}
     _, held = split_held_out(X, y, "regression", MlSettings())
     assert len(held) == 40
+
+
+def test_too_few_different_rows_are_refused() -> None:
+    X = np.repeat(np.arange(3, dtype=np.float32), 40)[:, None].repeat(2, axis=1)
+    y = np.tile([0, 1], 60)
+    with pytest.raises(DataError, match="of 120 rows only 3 differ from each other"):
+        folds_of(X, y)
+    search, held = split_held_out(X, y, "binary", MlSettings())
+    assert not set(X[search, 0]) & set(X[held, 0])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelyard.errors import ColumnNotFound, PluginNotFound, TrainingError
+from modelyard.errors import ColumnNotFound, PluginNotFound, TrainingError, UsageError
 from modelyard.models.folds import Rung
 from modelyard.models.training import (
     Configuration,
@@ -127,3 +127,39 @@ def test_hyperparameter_tuning_takes_arrays_and_minimizes_errors() -> None:
 def test_hyperparameter_tuning_names_the_nearest_trainer() -> None:
     with pytest.raises(PluginNotFound, match="random_forest"):
         hyperparameter_tuning(np.eye(20), [0, 1] * 10, model_type="random_forrest", param_grid={"max_depth": [1]})
+
+
+def test_a_model_tuned_on_an_array_predicts_rows_of_the_same_array() -> None:
+    """Columns that a contract would set aside must not shift the others: rows of an array have no names."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.full(60, 3.0), rng.normal(size=60), np.full(60, np.nan), np.arange(60)])
+    model, _ = hyperparameter_tuning(X, (X[:, 1] > 0).astype(int), param_grid={"n_estimators": [20]}, folds=3)
+    assert model.contract.names == ("x0", "x1", "x2", "x3")
+    assert np.mean(model.predict(X) == (X[:, 1] > 0)) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "grid", "sentence"),
+    [
+        (np.eye(6), [0, 1] * 3, {"alpha": []}, r"param_grid\['alpha'\] has no values"),
+        (np.eye(6), [0, 1], {"alpha": [1]}, "X has 6 rows and y 2"),
+        (np.arange(6), [0, 1] * 3, {"alpha": [1]}, r"X has the shape \(6,\)"),
+    ],
+)
+def test_hyperparameter_tuning_refuses_what_does_not_fit(X, y, grid, sentence) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        hyperparameter_tuning(X, y, model_type="linear", param_grid=grid)
+
+
+def test_early_stopping_has_rows_of_its_own_among_many_classes() -> None:
+    """An inner split of so few rows cannot hold one of each class."""
+    X = np.random.default_rng(0).normal(size=(180, 2)).astype(np.float32)
+    _, results = hyperparameter_tuning(
+        X, np.arange(180) % 30, model_type="hist_gradient_boosting", param_grid={"max_leaf_nodes": [4]}, folds=2
+    )
+    assert np.isfinite(results.best_score)
+
+
+def test_any_error_of_a_library_is_a_sentence(folds) -> None:
+    with pytest.raises(TrainingError, match=r"lightgbm could not be fitted: .*num_leaves"):
+        evaluate_configuration(Configuration("lightgbm", {"num_leaves": 1}), folds, Rung(1.0, 1))
