@@ -20,7 +20,7 @@ __all__ = ["run_command"]
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 EXTRAS = {
-    **dict.fromkeys(("lightgbm", "onnx", "onnxmltools", "onnxruntime", "pandas", "pyarrow", "skl2onnx"), "train"),
+    **dict.fromkeys(("lightgbm", "onnx", "onnxruntime", "pandas", "pyarrow", "skl2onnx"), "train"),
     "sklearn": "train",
     **dict.fromkeys(("optuna", "plotly", "ray"), "tuning"),
     **dict.fromkeys(("bentoml", "fastapi", "httpx", "msgspec", "prometheus_client", "uvicorn"), "serving"),
