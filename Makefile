@@ -13,6 +13,7 @@ CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 # More arguments, such as ARGS="data.path=adult.csv data.target=income" for `make run`.
 ARGS ?=
 PORT ?= 8000
+BENCH ?= scores
 
 # One file stays on one worker, so that what a module's tests share is made once.
 PYTEST := -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -76,8 +77,8 @@ test-browser: $(READY) ## the pages in a real Chromium (/usr/bin/chromium)
 	$(BIN)/python -m pytest -m browser
 
 .PHONY: bench
-bench: $(READY) ## held-out scores beside HistGradientBoosting; ARGS="DATA_FOLDER --seeds 5"
-	$(BIN)/python bench/scores.py $(ARGS)
+bench: $(READY) ## measure what docs/benchmarks.md says: BENCH=scores, parity, files, memory or start, ARGS=DATA_FOLDER
+	$(BIN)/python bench/$(BENCH).py $(ARGS)
 
 .PHONY: lock
 lock: $(BIN)/uv ## compile requirements/lock.txt again; add ARGS=--upgrade for newer versions
