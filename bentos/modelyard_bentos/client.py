@@ -21,7 +21,7 @@ from typing import Any, NoReturn, Self
 from modelyard.api.source import MODEL_VARIABLE
 from modelyard.config.models import Settings
 from modelyard.errors import ServiceError
-from modelyard_bentos.contents import SERVICE, SETTINGS_VARIABLE, served_settings
+from modelyard_bentos.contents import SERVICE, SERVING_VARIABLE, SETTINGS_VARIABLE, served_settings
 from modelyard_bentos.processes import bentoml_command, last_line, quiet_environment
 
 __all__ = ["Server", "serve"]
@@ -39,6 +39,7 @@ class Server:
         settings: What a model's folder is served by; a bento has its own.
         deadline_s: Seconds until the server must answer.
         stop_s: Seconds that it has to end after SIGTERM, before it is killed.
+        drain_s: Seconds that it goes on answering after SIGTERM; nobody but us asks it, so none.
         environment: Further environment variables.
         log: File to keep the server's output in; none: a temporary one.
 
@@ -58,6 +59,7 @@ class Server:
         *,
         deadline_s: float = 120.0,
         stop_s: float = 10.0,
+        drain_s: float = 0.0,
         environment: Mapping[str, str] | None = None,
         log: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -65,7 +67,8 @@ class Server:
         self.deadline_s = deadline_s
         self.stop_s = stop_s
         self._target, served = _resolve(self.target, settings or Settings())
-        self._environment = quiet_environment() | served | dict(environment or {})
+        drain = {SERVING_VARIABLE: json.dumps({"drain_seconds": drain_s})}
+        self._environment = quiet_environment() | served | drain | dict(environment or {})
         self.url = f"http://127.0.0.1:{_free_port()}"
         self._keep_log = log is not None
         self.log = Path(log) if log is not None else Path(tempfile.mkstemp(prefix="modelyard-serve-", suffix=".log")[1])

@@ -21,26 +21,30 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from pydantic import ValidationError
 
-from modelyard.config.models import Settings
+from modelyard.config.models import ServingSettings, Settings
 from modelyard.errors import ConfigError
 from modelyard.models.artifact import read_manifest
 
 __all__ = [
     "MODEL",
     "SERVICE",
+    "SERVING_VARIABLE",
     "SETTINGS",
     "SETTINGS_VARIABLE",
     "carry",
     "content_digest",
     "requirements",
     "served_settings",
+    "with_serving",
 ]
 
 MODEL, SETTINGS = "model", "modelyard.json"
 SERVICE = "modelyard_bentos.service:service"
 # its value is what `served_settings` returns
 SETTINGS_VARIABLE = "MODELYARD_SETTINGS"
+SERVING_VARIABLE = "MODELYARD_SERVING"
 PACKAGES = ("modelyard", "modelyard_bentos")
 MANIFEST, GRAPH = "manifest.json", "model.onnx"
 
@@ -66,6 +70,27 @@ def served_settings(settings: Settings) -> str:
         "model": settings.model.model_dump(mode="json", include={"serve_original"}),
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def with_serving(settings: Settings, given: str | None) -> Settings:
+    """Returns settings with some of their `serving` group replaced.
+
+    Args:
+        settings: What a service goes by.
+        given: A JSON object of `serving` settings, the value of MODELYARD_SERVING; none: nothing is replaced.
+
+    Raises:
+        ConfigError: It is no JSON object, or has a key or value that `serving` does not take.
+    """
+    if not given:
+        return settings
+    try:
+        changes = ServingSettings.model_validate_json(given).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(["serving", *(str(part) for part in first["loc"])])
+        raise ConfigError(key, first["msg"], SERVING_VARIABLE, "see conf/README.md for what it takes") from None
+    return settings.model_copy(update={"serving": settings.serving.model_copy(update=changes)})
 
 
 def content_digest(model_folder: Path, settings: Settings) -> str:

@@ -1,7 +1,8 @@
 """The one generic service: typed by the contract of the model that it serves.
 
 Which model: the folder in MODELYARD_MODEL, else the one inside the bento, else the champion of the project in
-the working directory.
+the working directory. MODELYARD_SERVING, a JSON object of `serving` settings, goes before those that it was packed
+with: where the keys are and how long a drain takes is known where a service is deployed.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from bentoml._internal.context import server_context
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modelyard import config
-from modelyard.api.app import create_app
+from modelyard.api.app import build_app
+from modelyard.api.lane import Lane
 from modelyard.api.models import answer_model, request_model
 from modelyard.api.routes import PREFIX
+from modelyard.api.serving import Serving
 from modelyard.api.source import MODEL_VARIABLE, find_folder, load_served
 from modelyard.config.models import Settings
 from modelyard.errors import ModelyardError
-from modelyard_bentos.contents import MODEL, SETTINGS, SETTINGS_VARIABLE
+from modelyard_bentos.contents import MODEL, SERVING_VARIABLE, SETTINGS, SETTINGS_VARIABLE, with_serving
 from modelyard_bentos.image import ServiceImage
 
 __all__ = ["service"]
@@ -40,7 +43,8 @@ def _read_settings() -> Settings:
     given = os.environ.get(SETTINGS_VARIABLE)
     if given is None and (HOME / SETTINGS).is_file():
         given = (HOME / SETTINGS).read_text()
-    return config.load_config() if given is None else Settings.model_validate_json(given)
+    settings = config.load_config() if given is None else Settings.model_validate_json(given)
+    return with_serving(settings, os.environ.get(SERVING_VARIABLE))
 
 
 def _find_model(settings: Settings) -> Path:
@@ -51,19 +55,20 @@ def _find_model(settings: Settings) -> Path:
 
 def _end(error: ModelyardError) -> NoReturn:
     """Ends the server: a failing worker would be started again for ever while the port hangs."""
+    print(error, file=sys.stderr, flush=True)  # before the server ends its workers, this one too
     if IN_WORKER:
         os.kill(os.getppid(), signal.SIGTERM)
-    sys.exit(str(error))
+    sys.exit(1)
 
 
 class _Front:
-    """Hands our paths to the application before BentoML reads the body: one answer and one shape of errors."""
+    """Hands our paths to the application before BentoML looks for its own: one shape of errors."""
 
     def __init__(self, app: ASGIApp, front: ASGIApp) -> None:
         self.app, self.front = app, front
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ours = scope["type"] == "http" and (scope["path"] == "/predict" or scope["path"].startswith(f"{PREFIX}/"))
+        ours = scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/")
         await (self.front if ours else self.app)(scope, receive, send)
 
 
@@ -77,7 +82,8 @@ try:
     _settings = _read_settings()
     _folder = _find_model(_settings)
     _served = load_served(_folder, _settings)
-    _app = create_app(_served, _settings)
+    _serving = Serving(_served, _settings)
+    _app = build_app(_serving)
 except ModelyardError as _error:
     _end(_error)
 
@@ -92,10 +98,12 @@ class _Service:
         input_spec=request_model(_contract, _settings.serving.max_rows),
         output_spec=answer_model(_contract),
     )
-    def predict(self, rows: list[Any], columns: list[str] | None = None) -> Any:
-        """Predicts rows given by column name, or as lists of values in the order of `columns`."""
-        document = {"rows": rows} if columns is None else {"rows": rows, "columns": columns}
-        return _app.state.predictor.answer_document(document)
+    def predict(self, rows: list[Any], columns: list[str] | None = None, timing: bool = False) -> Any:
+        """Predicts rows given by column name, or as lists of values in the order of `columns`.
+
+        For calls inside a process; over HTTP the lane answers.
+        """
+        return _serving.predictor.answer_document({"rows": rows, "columns": columns, "timing": timing})
 
 
 service = bentoml.service(
@@ -106,4 +114,5 @@ service = bentoml.service(
     logging={"access": {"enabled": False}},
 )(_Service)
 service.mount_asgi_app(_app, path="/", name="modelyard")
+service.add_asgi_middleware(Lane, **_serving.lane)
 service.add_asgi_middleware(_Front, front=_app)

@@ -88,7 +88,10 @@ def test_serve_becomes_the_server(packed: Packed, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("wb") as output:
         command = [sys.executable, "-c", code, packed.tag]
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        environment = os.environ | {"MODELYARD_SERVING": '{"drain_seconds": 0}'}
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
     try:
         until(lambda: process.poll() is not None or "listening on http://" in log.read_text())
         url = "http://" + log.read_text().partition("listening on http://")[2].split()[0]

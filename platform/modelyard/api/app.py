@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard import config
-from modelyard.api.predict import Predictor
+from modelyard.api.lane import Lane
+from modelyard.api.openapi import complete_openapi
 from modelyard.api.problems import handle_problems
-from modelyard.api.routes import body_schemas, make_router
+from modelyard.api.routes import make_router
 from modelyard.api.service import ModelService
+from modelyard.api.serving import Serving
 from modelyard.api.source import ServedModel, find_folder, load_served
 from modelyard.config.models import Settings
 from modelyard.errors import ConfigError, nearest
 from modelyard.models.model import Model
 from modelyard.monitoring.metrics import PredictionMetrics
 
-__all__ = ["create_app"]
+__all__ = ["build_app", "create_app"]
 
 
 def create_app(model: ServedModel | Model | None = None, settings: Settings | None = None) -> FastAPI:
-    """Builds the application.
+    """Builds the application, with the lane in front.
 
     Args:
         model: What to serve; none: the folder in MODELYARD_MODEL, or the registry's champion.
@@ -34,29 +33,38 @@ def create_app(model: ServedModel | Model | None = None, settings: Settings | No
 
     Raises:
         ModelError: The model cannot be loaded.
-        ConfigError: A router of `api.routers` cannot be found.
+        ConfigError: A router of `api.routers` cannot be found, or the keys cannot be read.
     """
     settings = settings or config.load_config()
     if model is None:
         model = load_served(find_folder(settings), settings)
-    served = ServedModel(model) if isinstance(model, Model) else model
-    metrics = PredictionMetrics(CollectorRegistry())
-    predictor = Predictor(served.model, settings.serving.max_rows, metrics)
+    serving = Serving(ServedModel(model) if isinstance(model, Model) else model, settings)
+    app = build_app(serving)
+    app.add_middleware(Lane, **serving.lane)
+    return app
+
+
+def build_app(serving: Serving) -> FastAPI:
+    """Builds the part of an application that stands behind the lane.
+
+    Raises:
+        ConfigError: A router of `api.routers` cannot be found.
+    """
+    model, settings = serving.served.model, serving.settings
     app = FastAPI(
-        title=served.model.name,
-        version=served.model.version or "0",
-        description=f"Predicts {served.model.contract.target.name}.",
+        title=model.name,
+        version=model.version or "0",
+        description=f"Predicts {model.contract.target.name}.",
         redoc_url=None,
     )
     app.state.model_service = ModelService(settings)
-    app.state.model_service.load_model(served.model.name, served.model)
-    app.state.predictor = predictor
+    app.state.model_service.load_model(model.name, model)
     handle_problems(app)
-    app.include_router(make_router(served, predictor, settings.serving.max_rows))
+    app.include_router(make_router(serving.served))
     for place, name in enumerate(settings.api.routers):
         app.include_router(_find_router(name, f"api.routers.{place}"))
-    app.add_middleware(_Observe, metrics=metrics)
-    _add_schemas(app, body_schemas(served.model.contract, settings.serving.max_rows))
+    app.add_middleware(_Observe, metrics=serving.metrics)
+    complete_openapi(app, serving)
     return app
 
 
@@ -82,7 +90,7 @@ class _Observe:
             await self.app(scope, receive, note)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self.metrics.observe_request(route, code, time.perf_counter() - start)
+            self.metrics.route(route).observe(code, time.perf_counter() - start)
 
 
 def _find_router(name: str, key: str) -> APIRouter:
@@ -96,15 +104,3 @@ def _find_router(name: str, key: str) -> APIRouter:
         routers = [name for name, value in vars(module).items() if isinstance(value, APIRouter)]
         raise ConfigError(key, f"{module_name} has no APIRouter {attribute!r}", hint=nearest(attribute, routers))
     return router
-
-
-def _add_schemas(app: FastAPI, schemas: dict[str, Any]) -> None:
-    """Completes the OpenAPI document by what the routes refer to."""
-    generate: Callable[[], dict[str, Any]] = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = generate()
-        document["components"]["schemas"].update(schemas)
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document

@@ -19,7 +19,7 @@ __all__ = ["Decoder", "Table"]
 Table = dict[str, list[Any]]
 MOST_ERRORS = 100
 LONGEST_NAME = 200
-KEYS = ("rows", "columns")
+KEYS = ("rows", "columns", "timing")
 NOTHING = object()
 
 
@@ -64,8 +64,11 @@ class Decoder:
         self._fields = tuple(self._row.model_fields)
         self._expected = {column.name: column_field(column).expected for column in contract.columns}
 
-    def decode(self, body: bytes) -> Table:
+    def decode(self, body: bytes) -> tuple[Table, bool]:
         """Reads a JSON body; where a key is there twice, the last one counts.
+
+        Returns:
+            Values by column, in the contract's order, and whether the answer shall say how long it took.
 
         Raises:
             RequestProblem: The body is not JSON (400), has too many rows (413), or wrong fields (422).
@@ -74,26 +77,16 @@ class Decoder:
             document = from_json(body)
         except ValueError as error:
             raise RequestProblem(400, f"the body is not JSON: {error}") from None
-        return self.check(document)
-
-    def check(self, document: Any) -> Table:
-        """Checks a request that is read already.
-
-        Returns:
-            Values by column, in the contract's order.
-
-        Raises:
-            RequestProblem: As `decode` does.
-        """
         problems = _Problems()
         rows, columns = self._envelope(document, problems)
         checked = []
         for number, row in enumerate(rows):
             checked.append(self._check_row(row, columns, ("rows", number), problems))
         problems.raise_any()
-        return {
+        table = {
             name: [row[place] for row in checked if row is not None] for place, name in enumerate(self.contract.names)
         }
+        return table, document.get("timing", False)
 
     def _envelope(self, document: Any, problems: _Problems) -> tuple[Sequence[Any], list[str] | None]:
         if not isinstance(document, Mapping):
@@ -101,7 +94,9 @@ class Decoder:
             return (), None
         for key in document:
             if key not in KEYS:
-                problems.add((key,), '"rows" or "columns"', key, _hint(str(key), KEYS))
+                problems.add((key,), '"rows", "columns" or "timing"', key, _hint(str(key), KEYS))
+        if not isinstance(document.get("timing", False), bool):
+            problems.add(("timing",), "true or false", document["timing"])
         if "rows" not in document:
             problems.add(("rows",), "a list of rows", NOTHING)
             return (), None
@@ -138,9 +133,6 @@ class Decoder:
         self, row: Any, columns: list[str] | None, path: tuple[str | int, ...], problems: _Problems
     ) -> tuple[Any, ...] | None:
         if isinstance(row, Mapping):
-            if columns is not None:
-                problems.add(path, "a list of values, since the request has columns", row)
-                return None
             return self._validate(row, {}, path, problems)
         names = columns or list(self.contract.names)
         if not isinstance(row, Sequence) or isinstance(row, str):

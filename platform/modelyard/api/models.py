@@ -8,9 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 
 from modelyard.api.fields import column_field
 from modelyard.data.contract import Contract
+from modelyard.utils.types import Label, Task
 
 __all__ = [
     "Health",
+    "ModelDescription",
+    "ModelList",
     "ModelReference",
     "ParityCounts",
     "PredictionRequest",
@@ -57,6 +60,25 @@ class ParityCounts(BaseModel):
     worst_difference: float = Field(description="Of a probability, or of a value relative to the target's spread.")
 
 
+class ModelDescription(ModelReference):
+    """A model that a service holds."""
+
+    task: Task = Field(description="What kind of prediction.")
+    target: str = Field(description="The column that is predicted.")
+    classes: list[Label] = Field(description="Labels as in the training table; empty for a value.")
+    contract: str = Field(description="Digest of the contract.")
+    algorithm: str = Field("", description="The trainer's name.")
+    metric: str = Field("", description="What the search went by.")
+    score: float | None = Field(None, description="Of the held-out rows.")
+    created_at: str = Field("", description="When it was trained, ISO 8601 in UTC.")
+
+
+class ModelList(BaseModel):
+    """The models that a service holds."""
+
+    models: list[ModelDescription]
+
+
 class Health(BaseModel):
     """Whether the service answers, and with what."""
 
@@ -87,7 +109,12 @@ def request_model(contract: Contract, max_rows: int) -> type[BaseModel]:
     rows = Field(min_length=1, max_length=max_rows, description=f"One to {max_rows} rows.")
     example: Any = {"rows": [dict(contract.example)]}
     config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"example": example})
-    definitions: dict[str, Any] = {"rows": (list[row], rows), "columns": (list[str] | None, columns)}
+    timing = Field(False, description="Whether the answer shall say how long its steps took.")
+    definitions: dict[str, Any] = {
+        "rows": (list[row], rows),
+        "columns": (list[str] | None, columns),
+        "timing": (bool, timing),
+    }
     return create_model("PredictRequest", __config__=config, __doc__="Rows to predict.", **definitions)
 
 
@@ -110,6 +137,7 @@ def answer_model(contract: Contract) -> type[BaseModel]:
         __doc__="A prediction for each row, in the order of the request.",
         predictions=(list[prediction], Field(description="One for each row, in the order of the request.")),
         model=(ModelReference, Field(description="Which model answered.")),
+        timing=(dict[str, float] | None, Field(None, description="Milliseconds by step, where they were asked for.")),
     )
 
 

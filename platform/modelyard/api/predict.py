@@ -1,17 +1,69 @@
-"""The one way from a request to an answer, for FastAPI and BentoML alike."""
+"""The one way from rows to an answer, for every endpoint and for both frameworks."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import to_json
+import msgspec
+import numpy as np
+from msgspec.structs import astuple
+from numpy.typing import NDArray
 
-from modelyard.api.decoding import Decoder, Table
-from modelyard.api.models import class_text
-from modelyard.models.model import Model
+from modelyard.api.answers import AnswerEncoder
+from modelyard.api.decoding import Decoder
+from modelyard.api.typed import request_type
+from modelyard.data.contract import Contract
+from modelyard.data.rows import RowEncoder, TypedEncoder
+from modelyard.data.violations import Violations
+from modelyard.errors import ContractViolation
+from modelyard.models.model import Model, Scores
+from modelyard.models.scorer import OnnxScorer, RowScorer
 from modelyard.monitoring.metrics import PredictionMetrics
 
-__all__ = ["Predictor"]
+__all__ = ["Predictions", "Predictor", "Request"]
+
+# what a decoder or an encoder of typed values raises where `Decoder` must have a look
+REFUSALS = (msgspec.MsgspecError, RecursionError, ValueError, OverflowError, KeyError, ContractViolation)
+
+
+MEASURED_ROWS = 64
+SLOW_S = 1e-3
+WORDS = {"null": "null", "unknown": "of an unknown category", "range": "out of range"}
+
+
+@dataclass(slots=True)
+class Request:
+    """Rows that were read; they can still hold what only the encoding finds wrong, such as a date in words.
+
+    Attributes:
+        body: As it came.
+        rows: Values in the contract's order.
+        within: Whether nothing in them can leave the contract.
+        timing: Whether the answer shall say how long it took.
+        began: When it was read, on `time.perf_counter`.
+    """
+
+    body: bytes
+    rows: list[Any]
+    within: bool
+    timing: bool
+    began: float
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of rows.
+
+    Attributes:
+        scores: Probabilities (n, classes) or values (n,).
+        decided: Labels as in the training table, or values, n of them.
+    """
+
+    scores: Scores
+    decided: list[Any]
 
 
 class Predictor:
@@ -20,15 +72,27 @@ class Predictor:
     Args:
         model: Contract, encoding and scorer.
         max_rows: Most rows in one request.
-        metrics: Counts rows and predictions.
+        metrics: Counts rows, predictions and violations of the contract.
     """
 
     def __init__(self, model: Model, max_rows: int, metrics: PredictionMetrics) -> None:
-        self.model = model
-        self.metrics = metrics
-        self.decoder = Decoder(model.contract, max_rows)
-        self._classes = [class_text(label) for label in model.contract.target.classes]
-        self._reference = {"name": model.name, "version": model.version}
+        self.model, self.metrics, self.max_rows = model, metrics, max_rows
+        contract = model.contract
+        self.decoder = Decoder(contract, max_rows)
+        self.answers = AnswerEncoder(model)
+        self._narrow = _decoder(contract, max_rows, narrow=True)
+        self._wide = _decoder(contract, max_rows, narrow=False)
+        self._encoder = TypedEncoder(contract)
+        self._violations = Violations(contract)
+        self._whole = [place for place, column in enumerate(contract.columns) if column.integer]
+        # a date's range is not the decoder's to check
+        self._narrow_is_within = not any(column.kind == "datetime" for column in contract.columns)
+        self._row: RowScorer | None = None
+        if isinstance(model.scorer, OnnxScorer):
+            self._row = RowScorer(model.scorer, len(contract.target.classes) or 1)
+            self._encode_row = RowEncoder(contract, self._row.matrix)
+        self.seconds_a_row = self._measure()
+        metrics.expect(self.answers.classes, self._violations.possible)
 
     def answer(self, body: bytes) -> bytes:
         """Answers a JSON body with a JSON body.
@@ -36,25 +100,132 @@ class Predictor:
         Raises:
             RequestProblem: The body is not JSON, or does not fit the contract.
         """
-        return to_json(self._predict(self.decoder.decode(body)), inf_nan_mode="null")
+        return self.finish(self.read(body))
 
-    def answer_document(self, document: Any) -> dict[str, Any]:
-        """Answers a request that is read already: ``{"rows": [...]}``, and ``columns`` if need be.
+    def read(self, body: bytes) -> Request:
+        """Reads a JSON body.
+
+        Raises:
+            RequestProblem: The body is not JSON (400), has too many rows (413), or wrong fields (422).
+        """
+        began = time.perf_counter()
+        try:
+            document = self._narrow(body)
+            return Request(body, document.rows, self._narrow_is_within, document.timing, began)
+        except REFUSALS:
+            pass
+        try:
+            document = self._wide(body)
+            if all(self._is_whole(row) for row in document.rows):
+                return Request(body, document.rows, False, document.timing, began)
+        except REFUSALS:
+            pass
+        table, timing = self.decoder.decode(body)
+        self.metrics.count_handed_on()
+        return Request(body, list(zip(*table.values(), strict=True)), False, timing, began)
+
+    def finish(self, request: Request) -> bytes:
+        """Predicts the rows of a request and writes the answer; for any thread.
+
+        Raises:
+            RequestProblem: Only the encoding found what is wrong with a field (422).
+        """
+        matrix = self._encode(request)
+        encoded = time.perf_counter()
+        predictions = self._predict(matrix)
+        timing = None
+        if request.timing:
+            scored = time.perf_counter()
+            timing = {"decode_ms": 1e3 * (encoded - request.began), "predict_ms": 1e3 * (scored - encoded)}
+        return self.answers.many(predictions.scores, predictions.decided, timing)
+
+    def finish_one(self, request: Request) -> bytes:
+        """Does what `finish` does, for one row and in one thread at a time, through buffers that are there already.
+
+        Raises:
+            RequestProblem: As `finish` does.
+        """
+        if self._row is None or request.timing:
+            return self.finish(request)
+        row = request.rows[0]
+        try:
+            self._encode_row(row if type(row) is tuple else astuple(row))
+        except REFUSALS:
+            return self.finish(request)
+        if not request.within and self._violations.find(self._row.matrix):
+            return self.finish(request)
+        self._row()
+        answer, code = self.answers.one(self._row.scores[0].tolist())
+        self.metrics.count_one(code)
+        return answer
+
+    def predict_table(self, table: Mapping[str, Any]) -> Predictions:
+        """Predicts columns of equal length, which are in no request of ours.
+
+        Raises:
+            ContractViolation: A column is missing, a value is of another kind, or leaves the contract where that
+                is refused.
+        """
+        matrix = self.model.encode(table)
+        self._count_violations(matrix)
+        return self._predict(matrix)
+
+    def answer_document(self, document: Any) -> Any:
+        """Answers a request that is read already: ``{"rows": [...]}``, with ``columns`` and ``timing`` if need be.
 
         Raises:
             RequestProblem: The request does not fit the contract.
         """
-        return self._predict(self.decoder.check(document))
+        return msgspec.json.decode(self.answer(msgspec.json.encode(document)))
 
-    def _predict(self, table: Table) -> dict[str, Any]:
-        scores = self.model.scorer(self.model.encode(table))
-        decided = self.model.decide(scores).tolist()
-        if not self._classes:
-            self.metrics.count_values(len(decided))
-            return {"predictions": [{"value": value} for value in decided], "model": self._reference}
-        self.metrics.count_labels([class_text(label) for label in decided])
-        predictions = [
-            {"label": label, "probabilities": dict(zip(self._classes, row, strict=True))}
-            for label, row in zip(decided, scores.tolist(), strict=True)
-        ]
-        return {"predictions": predictions, "model": self._reference}
+    def _encode(self, request: Request) -> NDArray[np.float32]:
+        try:
+            rows = [row if type(row) is tuple else astuple(row) for row in request.rows]
+            columns = zip(self.model.contract.names, zip(*rows, strict=True), strict=True)
+            matrix = self._encoder.encode(dict(columns))
+            if not request.within:
+                self._count_violations(matrix)
+        except REFUSALS:
+            table, _ = self.decoder.decode(request.body)
+            matrix = self.model.encode(table)
+            self.metrics.count_handed_on()
+        return matrix
+
+    def _count_violations(self, matrix: NDArray[np.float32]) -> None:
+        found = self._violations.find(matrix)
+        refused = [f"column {one.column!r}: {one.count} rows are {WORDS[one.kind]}" for one in found if one.refused]
+        if refused:
+            raise ContractViolation(refused)
+        for one in found:
+            self.metrics.count_violation(one.column, one.kind, one.count)
+
+    def _predict(self, matrix: NDArray[np.float32]) -> Predictions:
+        scores = self.model.scorer(matrix)
+        if not self.answers.classes:
+            self.metrics.count_values(len(matrix))
+            return Predictions(scores, scores.tolist())
+        self.metrics.count_codes(self.model.codes(scores))
+        return Predictions(scores, self.model.decide(scores).tolist())
+
+    def _measure(self) -> float:
+        """Seconds that a row takes, from the model alone: the example, alone or many times where that is fast."""
+        matrix = self.model.encode([self.model.contract.example])
+        for rows in (1, MEASURED_ROWS):
+            matrix = np.repeat(matrix[:1], rows, axis=0)
+            taken = []
+            for _ in range(3):
+                began = time.perf_counter()
+                self.model.scorer(matrix)
+                taken.append(time.perf_counter() - began)
+            if min(taken) > SLOW_S:
+                break
+        return min(taken) / rows
+
+    def _is_whole(self, row: Any) -> bool:
+        """The wide type takes any number where the contract has whole ones."""
+        values = row if type(row) is tuple else astuple(row)
+        return all(values[place] is None or values[place].is_integer() for place in self._whole)
+
+
+def _decoder(contract: Contract, max_rows: int, *, narrow: bool) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(request_type(contract, max_rows, narrow=narrow)).decode

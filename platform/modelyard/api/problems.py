@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +15,16 @@ from starlette.exceptions import HTTPException
 
 from modelyard.errors import ContractViolation, ModelNotFound, ModelyardError
 
-__all__ = ["FieldProblem", "ProblemDetails", "RequestProblem", "describe", "handle_problems", "pointer"]
+__all__ = [
+    "MEDIA_TYPE",
+    "FieldProblem",
+    "ProblemDetails",
+    "RequestProblem",
+    "describe",
+    "handle_problems",
+    "pointer",
+    "to_problem",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -51,13 +60,36 @@ class RequestProblem(ModelyardError):
         status: The HTTP status.
         detail: What is wrong and what to do, in a sentence.
         errors: Every wrong field.
+        headers: Further headers of the answer.
     """
 
-    def __init__(self, status: int, detail: str, errors: Sequence[FieldProblem] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: Sequence[FieldProblem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
+        self.headers = dict(headers or {})
         self.details = ProblemDetails(
             title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors)
         )
+
+
+def to_problem(error: Exception) -> RequestProblem:
+    """Returns what a client is told: bad rows and unknown models are the client's, the rest is ours and logged."""
+    if isinstance(error, RequestProblem):
+        return error
+    if isinstance(error, ContractViolation):
+        return RequestProblem(422, str(error))
+    if isinstance(error, ModelNotFound):
+        return RequestProblem(404, str(error))
+    if isinstance(error, ModelyardError):
+        logger.error("%s", error)
+    else:
+        logger.error("a request failed", exc_info=error)
+    return RequestProblem(500, "the service failed; its log says why")
 
 
 def pointer(*parts: str | int) -> str:
@@ -76,34 +108,19 @@ def describe(value: Any) -> str:
 
 def handle_problems(app: FastAPI) -> None:
     """Makes an application answer every error as problem details."""
-    app.add_exception_handler(RequestProblem, _on_problem)
-    app.add_exception_handler(ModelyardError, _on_modelyard_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(Exception, _on_fault)
+    for kind in (ModelyardError, Exception):
+        app.add_exception_handler(kind, _on_error)
 
 
-def _response(problem: ProblemDetails, headers: Any = None) -> Response:
-    return Response(problem.model_dump_json(), problem.status, headers=headers, media_type=MEDIA_TYPE)
+def _response(problem: RequestProblem) -> Response:
+    details = problem.details
+    return Response(details.model_dump_json(), details.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
-def _plain(status: int, detail: str, headers: Any = None) -> Response:
-    return _response(RequestProblem(status, detail).details, headers)
-
-
-async def _on_problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestProblem)
-    return _response(error.details)
-
-
-async def _on_modelyard_error(_: Request, error: Exception) -> Response:
-    """What a router of the user's own meets: bad rows and unknown models are the caller's, the rest is ours."""
-    if isinstance(error, ContractViolation):
-        return _plain(422, str(error))
-    if isinstance(error, ModelNotFound):
-        return _plain(404, str(error))
-    logger.error("%s", error)
-    return _plain(500, "the service failed; its log says why")
+async def _on_error(_: Request, error: Exception) -> Response:
+    return _response(to_problem(error))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -114,7 +131,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
             404: f"there is nothing at {request.url.path}; /docs lists what there is",
             405: f"{request.url.path} does not answer {request.method}; /docs lists what it answers",
         }.get(error.status_code, detail)
-    return _plain(error.status_code, detail, error.headers)
+    return _response(RequestProblem(error.status_code, detail, headers=error.headers))
 
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:
@@ -124,9 +141,4 @@ async def _on_validation_error(_: Request, error: Exception) -> Response:
         path, received = pointer(*item["loc"][1:]), describe(item.get("input"))
         errors.append(FieldProblem(path=path, expected=item["msg"], received=received, detail=f"{path}: {item['msg']}"))
     detail = errors[0].detail if errors else "the request does not fit"
-    return _response(RequestProblem(422, detail, errors).details)
-
-
-async def _on_fault(_: Request, error: Exception) -> Response:
-    logger.error("a request failed", exc_info=error)
-    return _plain(500, "the service failed; its log says why")
+    return _response(RequestProblem(422, detail, errors))

@@ -1,80 +1,39 @@
-"""The endpoints."""
+"""The endpoints that FastAPI answers: what there is to know of a service; the lane answers the others."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from fastapi import APIRouter
 
-from modelyard.api.models import Health, ModelReference, ParityCounts, answer_model, request_model
-from modelyard.api.predict import Predictor
-from modelyard.api.problems import MEDIA_TYPE, ProblemDetails, RequestProblem
+from modelyard.api.models import Health, ModelDescription, ModelList, ModelReference, ParityCounts
 from modelyard.api.source import ServedModel
-from modelyard.data.contract import Contract
 
-__all__ = ["PREFIX", "body_schemas", "make_router"]
+__all__ = ["PREFIX", "make_router"]
 
 PREFIX = "/api/v1"
-JSON = "application/json"
-REFUSALS = (400, 413, 415, 422)
-REFERENCE = "#/components/schemas/{model}"
-PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model=ProblemDetails.__name__)}}}}
 
 
-def make_router(served: ServedModel, predictor: Predictor, max_rows: int) -> APIRouter:
+def make_router(served: ServedModel) -> APIRouter:
     """Returns the routes of one served model."""
-    router = APIRouter()
+    router = APIRouter(prefix=PREFIX, tags=["service"])
     contract = served.model.contract
-    health = _health(served)
+    health, models = _health(served), ModelList(models=[_describe(served)])
     document = {**contract.model_dump(mode="json"), "digest": contract.digest}
-    schema = {"$ref": REFERENCE.format(model=request_model(contract, max_rows).__name__)}
 
-    @router.get(f"{PREFIX}/health", tags=["service"], summary="Whether the service answers, and with what")
+    @router.get("/health", summary="Whether the service answers, and with what")
     async def get_health() -> Health:
         return health
 
-    @router.get(f"{PREFIX}/contract", tags=["service"], summary="What the columns are")
+    @router.get("/models", summary="The models that it holds")
+    async def get_models() -> ModelList:
+        return models
+
+    @router.get("/contract", summary="What the columns are")
     async def get_contract() -> dict[str, Any]:
         return document
 
-    async def predict(request: Request) -> Response:
-        _check_media_type(request)
-        answer = await run_in_threadpool(predictor.answer, await request.body())
-        return Response(answer, media_type=JSON)
-
-    router.add_api_route(
-        f"{PREFIX}/predict",
-        predict,
-        methods=["POST"],
-        tags=["prediction"],
-        summary=f"Predict {contract.target.name}",
-        response_model=answer_model(contract),
-        responses=dict.fromkeys(REFUSALS, PROBLEM),
-        openapi_extra={"requestBody": {"content": {JSON: {"schema": schema}}, "required": True}},
-    )
-    # the path of the typed BentoML method, which its clients call
-    router.add_api_route("/predict", predict, methods=["POST"], include_in_schema=False)
-
-    @router.get("/metrics", include_in_schema=False)
-    async def get_metrics() -> Response:
-        return Response(generate_latest(predictor.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
     return router
-
-
-def body_schemas(contract: Contract, max_rows: int) -> dict[str, Any]:
-    """Returns the JSON schemas that the routes refer to, by name: the routes read and write bytes themselves."""
-    bodies: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        (request_model(contract, max_rows), "validation"),
-        (ProblemDetails, "validation"),
-    ]
-    _, document = models_json_schema(bodies, ref_template=REFERENCE)
-    schemas: dict[str, Any] = document["$defs"]
-    return schemas
 
 
 def _health(served: ServedModel) -> Health:
@@ -88,7 +47,19 @@ def _health(served: ServedModel) -> Health:
     )
 
 
-def _check_media_type(request: Request) -> None:
-    given = request.headers.get("content-type", JSON)
-    if given.partition(";")[0].strip().lower() != JSON:
-        raise RequestProblem(415, f"the body is {given}; send JSON with the header Content-Type: {JSON}")
+def _describe(served: ServedModel) -> ModelDescription:
+    model, card = served.model, served.card
+    target = model.contract.target
+    description = ModelDescription(
+        name=model.name,
+        version=model.version,
+        task=target.task,
+        target=target.name,
+        classes=list(target.classes),
+        contract=model.contract.digest,
+    )
+    if card is None:
+        return description
+    score = card.held_out.get(card.metric)
+    known = {"algorithm": card.algorithm, "metric": card.metric, "created_at": card.created_at}
+    return description.model_copy(update={**known, "score": score.value if score is not None else None})

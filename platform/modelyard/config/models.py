@@ -159,6 +159,36 @@ class ServingSettings(_Group):
     """The packed service."""
 
     max_rows: int = Field(1000, ge=1, description="Most rows in one request; larger tables are for `modelyard score`.")
+    max_body_bytes: int = Field(
+        4 * 2**20, ge=1024, description="Longest body of a request, in bytes, inflated where it is gzip."
+    )
+    client_timeout_s: float = Field(
+        10.0, gt=0, description="Seconds that a client may take to send a body; a slower one holds a place of others."
+    )
+    max_concurrency: int = Field(
+        256, ge=1, description="Most requests at the same time, a worker; the next one is told at once to come back."
+    )
+    inline_ms: float = Field(
+        5.0,
+        ge=0,
+        description="Longest work, in milliseconds by estimate, that a worker does between two looks at its other "
+        "requests; more goes to a thread, so that probes never wait for it.",
+    )
+    drain_seconds: float = Field(
+        5.0,
+        ge=0,
+        description="Seconds to go on answering after SIGTERM, with readiness off, so that a rolling update loses no "
+        "request; must be longer than a cluster takes to hear of it.",
+    )
+    keys_file: str | None = Field(
+        None, description="File with SHA-256 digests of the keys that clients must present; none: everybody may ask."
+    )
+    cors_origins: list[str] = Field(
+        default_factory=list, description="Origins of pages whose scripts may call the service, such as https://a.org."
+    )
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of its own for /metrics; none: the service's, behind its keys."
+    )
     labels: dict[Name, Name] = Field(default_factory=dict, description="Labels of the bento.")
 
 

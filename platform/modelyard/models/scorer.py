@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from modelyard.errors import ModelError
 
-__all__ = ["OnnxScorer"]
+__all__ = ["OnnxScorer", "RowScorer"]
 
 INPUT = "X"
 OUTPUTS = ("probabilities", "value")
@@ -58,3 +58,31 @@ class OnnxScorer:
         """
         scores: NDArray[np.float32] = self.session.run((self.output,), {INPUT: matrix})[0]
         return scores.ravel() if self.output == "value" else scores
+
+
+class RowScorer:
+    """Scores one row at a time through buffers that are bound once; for one thread only.
+
+    Args:
+        scorer: Whose session it uses.
+        width: Number of scores of a row: the classes, or 1 for a value.
+
+    Attributes:
+        matrix: Where the encoded row goes, float32, shape (1, features).
+        scores: Where its scores are, float32, shape (1, width).
+    """
+
+    def __init__(self, scorer: OnnxScorer, width: int) -> None:
+        self.matrix = np.zeros((1, scorer.width), dtype=np.float32)
+        self.scores = np.zeros((1, width), dtype=np.float32)
+        self._session = scorer.session
+        self._binding = scorer.session.io_binding()
+        for bind, name, array in (
+            (self._binding.bind_input, INPUT, self.matrix),
+            (self._binding.bind_output, scorer.output, self.scores),
+        ):
+            bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+
+    def __call__(self) -> None:
+        """Scores the row in `matrix` into `scores`."""
+        self._session.run_with_iobinding(self._binding)

@@ -1,16 +1,64 @@
-"""What a service counts, in Prometheus' terms; no label ever comes from a request."""
+"""What a service counts, in Prometheus' terms; no label ever comes from a request.
+
+With several workers, prometheus-client keeps the figures in files of the folder that PROMETHEUS_MULTIPROC_DIR names;
+a worker that dies leaves what it counted. Writing there takes longer than a small model's prediction, so what every
+request counts is kept in plain numbers first, and `PredictionMetrics.flush` writes it.
+"""
 
 from __future__ import annotations
 
-from collections import Counter as Tally
-from collections.abc import Sequence
+import os
+from bisect import bisect_left
+from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
-__all__ = ["PredictionMetrics"]
+__all__ = ["PredictionMetrics", "RouteMetrics"]
 
-# seconds: from a warm model's one row to a request that a proxy would give up on
-BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# seconds: from a small model's one row to a request that a proxy would give up on
+BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+class RouteMetrics:
+    """Counts the answered requests of one route.
+
+    Args:
+        requests: The counter of all routes.
+        seconds: The histogram of all routes.
+        route: The route's template.
+
+    Attributes:
+        pending: Seconds of answers with status 200 that are not written yet; to be appended to.
+    """
+
+    def __init__(self, requests: Counter, seconds: Histogram, route: str) -> None:
+        self._requests, self._route = requests, route
+        self._ok = requests.labels(route, "200")
+        self._seconds = seconds.labels(route)
+        self.pending: list[float] = []
+
+    def observe(self, code: int, seconds: float) -> None:
+        """Counts one answer."""
+        self._requests.labels(self._route, str(code)).inc()
+        self._seconds.observe(seconds)
+
+    def flush(self) -> None:
+        """Writes what is pending."""
+        if not self.pending:
+            return
+        pending, self.pending[:] = self.pending[:], ()
+        buckets = [0] * (len(BUCKETS) + 1)
+        for seconds in pending:
+            buckets[bisect_left(BUCKETS, seconds)] += 1
+        # there is no way to observe many at once but these two attributes
+        for place, count in enumerate(buckets):
+            if count:
+                self._seconds._buckets[place].inc(count)
+        self._seconds._sum.inc(sum(pending))
+        self._ok.inc(len(pending))
 
 
 class PredictionMetrics:
@@ -36,18 +84,71 @@ class PredictionMetrics:
         self._predictions = Counter(
             "modelyard_predictions_total", "Predictions by class.", ["class"], registry=registry
         )
+        self._violations = Counter(
+            "modelyard_contract_violations_total",
+            "Values that left the contract and were accepted, by column and kind: null, unknown, range.",
+            ["column", "kind"],
+            registry=registry,
+        )
+        self._handed_on = Counter(
+            "modelyard_handed_on_total",
+            "Answered requests that the fast way handed on to the decoder that explains.",
+            registry=registry,
+        )
+        self._by_class: list[Counter] = []
+        self._routes: dict[str, RouteMetrics] = {}
+        self._pending: list[int] = []
 
-    def observe_request(self, route: str, code: int, seconds: float) -> None:
-        """Counts one answered request; `route` is the template, never the path."""
-        self._requests.labels(route, str(code)).inc()
-        self._seconds.labels(route).observe(seconds)
+    def expect(self, classes: Iterable[str], violations: Iterable[tuple[str, str]]) -> None:
+        """Makes every series of a model, at 0, so that a rate over the first of them is right."""
+        self._by_class = [self._predictions.labels(name) for name in classes]
+        for column, kind in violations:
+            self._violations.labels(column, kind)
+
+    def route(self, template: str) -> RouteMetrics:
+        """Returns the counters of a route; its template, never a path."""
+        if template not in self._routes:
+            self._routes[template] = RouteMetrics(self._requests, self._seconds, template)
+        return self._routes[template]
 
     def count_values(self, rows: int) -> None:
         """Counts predicted values."""
         self._rows.inc(rows)
 
-    def count_labels(self, classes: Sequence[str]) -> None:
-        """Counts predicted classes, given as text."""
-        self._rows.inc(len(classes))
-        for name, count in Tally(classes).items():
-            self._predictions.labels(name).inc(count)
+    def count_codes(self, codes: NDArray[np.int64]) -> None:
+        """Counts predicted classes, given by their codes."""
+        self._rows.inc(len(codes))
+        for code, count in enumerate(np.bincount(codes, minlength=len(self._by_class)).tolist()):
+            if count:
+                self._by_class[code].inc(count)
+
+    def count_one(self, code: int) -> None:
+        """Counts one row and its class, 0 for a value, at the next `flush`."""
+        self._pending.append(code)
+
+    def count_violation(self, column: str, kind: str, rows: int) -> None:
+        """Counts rows that left the contract and were accepted."""
+        self._violations.labels(column, kind).inc(rows)
+
+    def count_handed_on(self) -> None:
+        """Counts a request that was answered, but not the fast way."""
+        self._handed_on.inc()
+
+    def flush(self) -> None:
+        """Writes what is pending; by the thread that counts, often enough that a dying worker takes little with it."""
+        for route in self._routes.values():
+            route.flush()
+        if self._pending:
+            codes, self._pending[:] = np.array(self._pending), ()
+            if self._by_class:
+                self.count_codes(codes)
+            else:
+                self.count_values(len(codes))
+
+    def expose(self) -> bytes:
+        """Returns all flushed figures, those of a service's other workers included, as Prometheus reads them."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        everything = CollectorRegistry()
+        MultiProcessCollector(everything)  # type: ignore[no-untyped-call]
+        return generate_latest(everything)

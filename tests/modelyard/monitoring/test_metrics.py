@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 from prometheus_client import CollectorRegistry
 
 from modelyard.monitoring.metrics import PredictionMetrics
@@ -8,15 +9,50 @@ from modelyard.monitoring.metrics import PredictionMetrics
 def test_counts_rows_classes_and_requests() -> None:
     registry = CollectorRegistry()
     metrics = PredictionMetrics(registry)
-    metrics.count_labels(["a", "b", "a"])
+    metrics.expect(["a", "b"], [("age", "null")])
+    metrics.count_codes(np.array([0, 1, 0]))
     metrics.count_values(4)
-    metrics.observe_request("/api/v1/predict", 200, 0.002)
-    metrics.observe_request("/api/v1/predict", 422, 0.2)
+    metrics.route("/api/v1/predict").observe(200, 0.002)
+    metrics.route("/api/v1/predict").observe(422, 0.2)
     assert registry.get_sample_value("modelyard_rows_total") == 7
     assert registry.get_sample_value("modelyard_predictions_total", {"class": "a"}) == 2
     assert registry.get_sample_value("modelyard_requests_total", {"route": "/api/v1/predict", "code": "422"}) == 1
     bucket = {"route": "/api/v1/predict", "le": "0.0025"}
     assert registry.get_sample_value("modelyard_request_seconds_bucket", bucket) == 1
+
+
+def test_every_series_of_a_model_is_there_at_zero() -> None:
+    registry = CollectorRegistry()
+    PredictionMetrics(registry).expect(["yes", "no"], [("age", "null"), ("job", "unknown")])
+    assert registry.get_sample_value("modelyard_predictions_total", {"class": "no"}) == 0
+    violation = {"column": "job", "kind": "unknown"}
+    assert registry.get_sample_value("modelyard_contract_violations_total", violation) == 0
+
+
+def test_what_is_pending_becomes_what_observing_it_would_have_been() -> None:
+    seconds = [0.00005, 0.0001, 0.0003, 0.02, 7.0]
+    pending, observed = PredictionMetrics(CollectorRegistry()), PredictionMetrics(CollectorRegistry())
+    for one in seconds:
+        pending.route("/predict").pending.append(one)
+        observed.route("/predict").observe(200, one)
+    pending.flush()
+    pending.flush()
+
+    def figures(metrics: PredictionMetrics) -> list[str]:
+        return [line for line in metrics.expose().decode().splitlines() if "_created" not in line]
+
+    assert figures(pending) == figures(observed)
+
+
+def test_rows_counted_one_by_one_are_written_with_their_classes() -> None:
+    metrics = PredictionMetrics(CollectorRegistry())
+    metrics.expect(["yes", "no"], [])
+    for code in (0, 1, 1):
+        metrics.count_one(code)
+    assert metrics.registry.get_sample_value("modelyard_rows_total") == 0
+    metrics.flush()
+    assert metrics.registry.get_sample_value("modelyard_rows_total") == 3
+    assert metrics.registry.get_sample_value("modelyard_predictions_total", {"class": "no"}) == 2
 
 
 def test_two_services_in_one_process_do_not_meet() -> None:

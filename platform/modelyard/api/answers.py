@@ -1,0 +1,79 @@
+"""Scores to the JSON of an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.api.models import class_text
+from modelyard.models.model import Model
+
+__all__ = ["AnswerEncoder"]
+
+
+class AnswerEncoder:
+    """Writes the answers of one model.
+
+    Args:
+        model: Its classes, name and version.
+
+    Attributes:
+        classes: The text of each class, as it names its probability.
+    """
+
+    def __init__(self, model: Model) -> None:
+        labels = model.contract.target.classes
+        self.classes = tuple(class_text(label) for label in labels)
+        self._labels = labels
+        self._threshold = float(np.float32(model.threshold))
+        names = {f"class_{code}": text for code, text in enumerate(self.classes)}
+        self._probabilities = msgspec.defstruct(
+            "Probabilities", [(name, float) for name in names], rename=names, gc=False
+        )
+        reference = msgspec.Raw(msgspec.json.encode({"name": model.name, "version": model.version}))
+        self._reference = reference
+        self._encode = msgspec.json.Encoder().encode
+
+    def one(self, scores: list[float]) -> tuple[bytes, int]:
+        """Returns the answer for one row, and the code of its class; 0 for a value."""
+        if not self._labels:
+            return self._encode(_Answer([_Value(scores[0])], self._reference)), 0
+        code = int(scores[1] > self._threshold) if len(scores) == 2 else scores.index(max(scores))
+        prediction = _Prediction(self._labels[code], self._probabilities(*scores))
+        return self._encode(_Answer([prediction], self._reference)), code
+
+    def many(self, scores: NDArray[np.floating], decided: list[Any], timing: dict[str, float] | None = None) -> bytes:
+        """Returns the answer for rows.
+
+        Args:
+            scores: Probabilities (n, classes) or values (n,).
+            decided: Labels or values, n of them.
+            timing: Milliseconds by step, where they were asked for.
+        """
+        predictions: list[Any]
+        if self._labels:
+            predictions = [
+                _Prediction(label, self._probabilities(*row))
+                for label, row in zip(decided, scores.tolist(), strict=True)
+            ]
+        else:
+            predictions = [_Value(value) for value in decided]
+        return self._encode(_Answer(predictions, self._reference, timing or msgspec.UNSET))
+
+
+class _Value(msgspec.Struct, gc=False):
+    value: float
+
+
+class _Prediction(msgspec.Struct, gc=False):
+    label: Any
+    probabilities: Any
+
+
+class _Answer(msgspec.Struct, gc=False):
+    predictions: list[Any]
+    model: msgspec.Raw
+    timing: dict[str, float] | msgspec.UnsetType = msgspec.UNSET

@@ -1,0 +1,135 @@
+"""Bodies of requests: read within a size and a time, and inflated within that size."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+
+from starlette.types import Receive
+
+from modelyard.api.problems import RequestProblem
+
+__all__ = ["Disconnected", "InFlight", "inflate", "read_body", "too_large", "too_slow"]
+
+SWEEP_S = 0.5
+PATIENCE = 4
+GZIP = 16 + zlib.MAX_WBITS
+
+
+class Disconnected(Exception):  # no error: the client went away
+    """The client is gone, so nobody waits for an answer."""
+
+
+class InFlight:
+    """The requests that are being answered, and how long each may take to come in or go out.
+
+    One sweep for all of them, since a timer for each costs as much as reading one does.
+
+    Args:
+        seconds: How long a client may take.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: dict[asyncio.Task[None], float] = {}
+        self._late: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def enter(self) -> asyncio.Task[None]:
+        """Begins a request; the client is waited for from now on."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting[task] = time.perf_counter()
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+        return task
+
+    def await_client(self, task: asyncio.Task[None], waited: bool) -> None:
+        """Begins or ends a time in which the client, and not the service, is waited for."""
+        self._waiting[task] = time.perf_counter() if waited else float("inf")
+
+    def leave(self, task: asyncio.Task[None]) -> None:
+        """Ends a request."""
+        self._waiting.pop(task, None)
+
+    def was_late(self, task: asyncio.Task[None]) -> bool:
+        """Whether a cancellation came from the sweep, which it then takes back."""
+        if task not in self._late:
+            return False
+        self._late.discard(task)
+        task.uncancel()
+        return True
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        latest = time.perf_counter() - self._seconds
+        for task, since in self._waiting.items():
+            if since < latest and task not in self._late:
+                self._late.add(task)
+                task.cancel()
+        if self._waiting:
+            self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """Reads a body.
+
+    What is too long is read on for a while: a client that still sends when the connection is closed may never see
+    why.
+
+    Args:
+        receive: The request's.
+        limit: Most bytes.
+
+    Raises:
+        RequestProblem: It is longer (413).
+        Disconnected: The client went away.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size <= limit:
+            parts.append(part)
+        if not message.get("more_body") or size > PATIENCE * limit:
+            break
+    if size > limit:
+        raise too_large(limit)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def inflate(body: bytes, limit: int) -> bytes:
+    """Unpacks gzip.
+
+    Raises:
+        RequestProblem: It is no gzip (400), or longer than `limit` bytes (413).
+    """
+    inflater = zlib.decompressobj(wbits=GZIP)
+    try:
+        inflated = inflater.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise RequestProblem(400, f"the body is not gzip, as Content-Encoding says: {error}") from None
+    if len(inflated) > limit:
+        raise too_large(limit)
+    if not inflater.eof or inflater.unused_data:
+        raise RequestProblem(400, "the gzip body is cut off, or more follows it; send one whole gzip member")
+    return inflated
+
+
+def too_large(limit: int) -> RequestProblem:
+    """The refusal of a body of more than so many bytes."""
+    detail = f"the body is longer than {limit:,} bytes; send the rows in several requests"
+    return RequestProblem(413, detail, headers={"Connection": "close"})
+
+
+def too_slow(seconds: float) -> RequestProblem:
+    """The refusal of a client that did not send its body in so many seconds."""
+    return RequestProblem(408, f"the body did not come within {seconds:g} s", headers={"Connection": "close"})

@@ -1,0 +1,106 @@
+"""Keys that a client must present, kept as digests in a file that may change while the service runs.
+
+A line of the file is what ``printf %s "$KEY" | sha256sum`` prints: the SHA-256 of a key in hexadecimal, and after a
+blank whatever tells people whose it is. Empty lines and lines that begin with # are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import re
+import time
+from pathlib import Path
+
+from modelyard.errors import ConfigError
+
+__all__ = ["Keys"]
+
+logger = logging.getLogger(__name__)
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+BEARER = b"bearer "
+LOOK_EVERY_S = 1.0
+
+
+class Keys:
+    """Checks the keys of requests.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ConfigError: The file cannot be read, a line is no digest, or there is none.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._digests = self._read()
+        self._content = self._state()
+        self._looked = time.monotonic()
+
+    def admits(self, authorization: bytes | None, api_key: bytes | None) -> bool:
+        """Whether a request may pass.
+
+        Args:
+            authorization: Its header ``Authorization``: ``Bearer KEY``.
+            api_key: Its header ``X-API-Key``: the key itself.
+        """
+        if time.monotonic() - self._looked > LOOK_EVERY_S:
+            self._look()
+        if api_key is None:
+            if authorization is None or authorization[:7].lower() != BEARER:
+                return False
+            api_key = authorization[7:].strip()
+        given = hashlib.sha256(api_key).digest()
+        admitted = False
+        # all of them, always: neither which key it is nor how much of it is right may show in the time
+        for digest in self._digests:
+            admitted |= hmac.compare_digest(given, digest)
+        return admitted
+
+    def _look(self) -> None:
+        """Reads the file again where it has changed; what cannot be used leaves the keys as they are."""
+        self._looked = time.monotonic()
+        state = self._state()
+        if state == self._content:
+            return
+        try:
+            self._digests = self._read()
+        except ConfigError as error:
+            logger.error("the keys stay as they were: %s", error)
+        else:
+            logger.info("%d keys read from %s", len(self._digests), self._path)
+        self._content = state
+
+    def _state(self) -> tuple[int, int, int] | None:
+        # a mounted Secret is a symbolic link that is turned to another folder
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _read(self) -> tuple[bytes, ...]:
+        try:
+            lines = self._path.read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError("serving.keys_file", f"{self._path} cannot be read: {error}") from None
+        digests = []
+        for number, line in enumerate(lines, 1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            digest = line.split()[0].lower()
+            if not DIGEST.fullmatch(digest):
+                raise ConfigError(
+                    "serving.keys_file",
+                    f"line {number} of {self._path} is no SHA-256 in hexadecimal",
+                    hint='make one with: printf %s "$KEY" | sha256sum',
+                )
+            digests.append(bytes.fromhex(digest))
+        if not digests:
+            raise ConfigError(
+                "serving.keys_file", f"{self._path} has no key", hint='add one: printf %s "$KEY" | sha256sum'
+            )
+        return tuple(digests)

@@ -1,0 +1,255 @@
+"""The hot path: an ASGI middleware that answers the prediction endpoints and hands everything else on.
+
+A request takes the shortest way that HTTP allows: decode the typed row, encode it, run the graph, write the answer.
+FastAPI's application and the bento both wear it, so there is one implementation, one set of metrics and one shape of
+errors. At the lifespan event it steps in front of the application's other middlewares, which cost several times what a
+prediction does; so what they are needed for, such as keys, limits and request ids, is done here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import gc
+import itertools
+import logging
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import TypeVar
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from modelyard.api.drain import Drain
+from modelyard.api.endpoints import Answer, Endpoint, Fixed, Headers, Prediction, Scrape, refusal
+from modelyard.api.intake import Disconnected, InFlight, inflate, read_body, too_large, too_slow
+from modelyard.api.keys import Keys
+from modelyard.api.problems import RequestProblem, to_problem
+from modelyard.config.models import ServingSettings
+from modelyard.monitoring.metrics import PredictionMetrics
+
+__all__ = ["Lane"]
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+# beyond this even reading a body is work for the thread
+INLINE_BYTES = 64 * 1024
+FLUSH_S = 0.1
+PROBES = frozenset({"/livez", "/readyz", "/startupz", "/healthz", "/v2/health/live", "/v2/health/ready"})
+REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+CLOSE = (b"connection", b"close")
+SAFETY = (b"x-content-type-options", b"nosniff")
+GONE = 499
+
+
+class Lane:
+    """Answers endpoints, and hands other paths on.
+
+    Args:
+        app: What comes behind.
+        endpoints: By path.
+        metrics: Counts requests.
+        serving: Limits, keys and the like.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, endpoints: Mapping[str, Endpoint], metrics: PredictionMetrics, serving: ServingSettings
+    ) -> None:
+        self.app = app
+        self._endpoints = endpoints
+        self._metrics = metrics
+        self._serving = serving
+        self._keys = Keys(serving.keys_file) if serving.keys_file else None
+        self._drain = Drain(serving.drain_seconds)
+        self._in_flight = InFlight(serving.client_timeout_s)
+        self._thread = ThreadPoolExecutor(1, "modelyard-heavy")
+        self._flush: asyncio.TimerHandle | None = None
+        self._inner = False
+        self._id_prefix = secrets.token_hex(6).encode()
+        self._numbers = itertools.count()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request or hands it on."""
+        if scope["type"] == "http" and not self._inner:
+            endpoint = self._endpoints.get(scope["path"])
+            if endpoint is not None:
+                await self._answer(endpoint, scope, receive, send)
+            else:
+                await self._hand_on(scope, receive, send)
+            return
+        if scope["type"] == "lifespan":
+            self._start(scope)
+        await self.app(scope, receive, send)
+
+    def _start(self, scope: Scope) -> None:
+        """Steps in front, takes SIGTERM over, and puts what is loaded out of the garbage collector's way."""
+        root = scope.get("app")
+        stack = getattr(root, "middleware_stack", None)
+        if root is None or stack is None:
+            logger.warning(
+                "the framework is not as expected: predictions stay behind its other middlewares, and cost more"
+            )
+        else:
+            front = copy.copy(self)
+            front.app, self._inner = stack, True
+            origins = self._serving.cors_origins
+            # browsers ask first, without a key
+            root.middleware_stack = _for_origins(front, origins) if origins else front
+        # it would take as long as a prediction, only to be dropped
+        logging.getLogger("uvicorn.access").propagate = False
+        self._drain.own_signal()
+        gc.collect()
+        gc.freeze()
+
+    async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        headers: Headers = dict(scope["headers"])
+        task = self._in_flight.enter()
+        code = GONE
+        try:
+            try:
+                answer = await self._find(endpoint, scope, headers, receive, task)
+            except asyncio.CancelledError:
+                if not self._in_flight.was_late(task):
+                    raise
+                answer = endpoint.refuse(too_slow(self._serving.client_timeout_s))
+            await self._send(answer, headers, send)
+            code = answer.status
+        except Disconnected:
+            pass
+        except asyncio.CancelledError:
+            if not self._in_flight.was_late(task):
+                raise
+        finally:
+            self._in_flight.leave(task)
+        if code != 200:
+            endpoint.metrics.observe(code, perf_counter() - began)
+            return
+        endpoint.metrics.pending.append(perf_counter() - began)
+        if self._flush is None:
+            self._flush = asyncio.get_running_loop().call_later(FLUSH_S, self._write_metrics)
+
+    async def _find(
+        self, endpoint: Endpoint, scope: Scope, headers: Headers, receive: Receive, task: asyncio.Task[None]
+    ) -> Answer:
+        body: bytes | None = None
+        try:
+            self._admit(scope, headers, endpoint)
+            if isinstance(endpoint, Fixed):
+                return endpoint.answer(self._drain.draining)
+            if isinstance(endpoint, Scrape):
+                self._metrics.flush()
+                return await asyncio.get_running_loop().run_in_executor(None, endpoint.answer)
+            assert isinstance(endpoint, Prediction)
+            body = await self._read(headers, receive, task)
+            if len(body) > INLINE_BYTES:
+                return await self._in_thread(task, lambda: endpoint.finish(endpoint.read(body, headers)))
+            request = endpoint.read(body, headers)
+            if endpoint.seconds(request) * 1000 > self._serving.inline_ms:
+                return await self._in_thread(task, lambda: endpoint.finish(request))
+            return endpoint.finish_inline(request)
+        except Disconnected:
+            raise
+        except Exception as error:
+            problem = to_problem(error)
+            if body is None and _length(headers) > INLINE_BYTES:
+                problem.headers["Connection"] = "close"
+            return endpoint.refuse(problem)
+
+    def _admit(self, scope: Scope, headers: Headers, endpoint: Endpoint) -> None:
+        """Refuses what can be refused before a body is read."""
+        if self._keys is not None and scope["path"] not in PROBES:
+            self._check_key(headers)
+        method = scope["method"]
+        if method != endpoint.method and not (method == "HEAD" and endpoint.method == "GET"):
+            detail = f"{scope['path']} does not answer {method}; it answers {endpoint.method}"
+            raise RequestProblem(405, detail, headers={"Allow": endpoint.method})
+        if len(self._in_flight) > self._serving.max_concurrency:
+            detail = f"{self._serving.max_concurrency} requests are being answered already; try again in a second"
+            raise RequestProblem(429, detail, headers={"Retry-After": "1"})
+
+    def _check_key(self, headers: Headers) -> None:
+        assert self._keys is not None
+        if not self._keys.admits(headers.get(b"authorization"), headers.get(b"x-api-key")):
+            detail = "a key is needed; send it as Authorization: Bearer KEY or as X-API-Key: KEY"
+            raise RequestProblem(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+    async def _read(self, headers: Headers, receive: Receive, task: asyncio.Task[None]) -> bytes:
+        limit = self._serving.max_body_bytes
+        if b"expect" in headers and _length(headers) > limit:
+            raise too_large(limit)
+        body = await read_body(receive, limit)
+        encoding = headers.get(b"content-encoding")
+        if encoding is None or encoding.lower() == b"identity":
+            return body
+        if encoding.lower() != b"gzip":
+            raise RequestProblem(415, f"Content-Encoding: {encoding.decode('latin-1')} is not known; use gzip or none")
+        if len(body) <= INLINE_BYTES // 8:
+            return inflate(body, limit)
+        return await self._in_thread(task, lambda: inflate(body, limit))
+
+    async def _in_thread(self, task: asyncio.Task[None], work: Callable[[], Result]) -> Result:
+        self._in_flight.await_client(task, False)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        finally:
+            self._in_flight.await_client(task, True)
+
+    async def _send(self, answer: Answer, headers: Headers, send: Send) -> None:
+        sent = [
+            (b"content-type", answer.media_type),
+            (b"content-length", b"%d" % len(answer.body)),
+            (b"x-request-id", self._request_id(headers)),
+            SAFETY,
+            *answer.headers,
+        ]
+        if self._drain.draining:
+            sent.append(CLOSE)
+        await send({"type": "http.response.start", "status": answer.status, "headers": sent})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def _request_id(self, headers: Headers) -> bytes:
+        given = headers.get(b"x-request-id")
+        if given is not None and REQUEST_ID.fullmatch(given):
+            return given
+        return b"%s-%x" % (self._id_prefix, next(self._numbers))
+
+    def _write_metrics(self) -> None:
+        self._flush = None
+        self._metrics.flush()
+
+    async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets the framework answer, behind our keys and with our headers."""
+        headers: Headers = dict(scope["headers"])
+        if self._keys is not None:
+            try:
+                self._check_key(headers)
+            except RequestProblem as error:
+                await self._send(refusal(error), headers, send)
+                return
+        further = [(b"x-request-id", self._request_id(headers)), SAFETY]
+
+        async def send_with_ours(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                closing = [CLOSE] if self._drain.draining else []
+                message["headers"] = [*message.get("headers", ()), *further, *closing]
+            await send(message)
+
+        await self.app(scope, receive, send_with_ours)
+
+
+def _length(headers: Headers) -> float:
+    """How much of a body is announced; one that comes in pieces may have any length."""
+    if b"transfer-encoding" in headers:
+        return float("inf")
+    length = headers.get(b"content-length", b"0")
+    return int(length) if length.isdigit() else 0
+
+
+def _for_origins(app: ASGIApp, origins: list[str]) -> ASGIApp:
+    return CORSMiddleware(app, origins, allow_methods=["GET", "POST"], allow_headers=["*"])

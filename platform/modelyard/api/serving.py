@@ -1,0 +1,67 @@
+"""One served model with everything around it: what FastAPI's application and the bento both put in front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
+
+from modelyard.api.endpoints import Answer, Endpoint, Fixed, JsonPrediction, Scrape
+from modelyard.api.predict import Predictor
+from modelyard.api.source import ServedModel
+from modelyard.config.models import Settings
+from modelyard.monitoring.metrics import PredictionMetrics
+
+__all__ = ["PREDICT", "Serving"]
+
+# the second is the path of the typed BentoML method, which its clients call
+PREDICT = ("/api/v1/predict", "/predict")
+LIVE, READY = ("/livez", "/healthz", "/startupz"), ("/readyz",)
+TEXT = b"text/plain; charset=utf-8"
+
+
+class Serving:
+    """A model at work.
+
+    Args:
+        served: The model.
+        settings: Limits, keys and the like.
+
+    Attributes:
+        served: The model.
+        settings: As given.
+        metrics: What is counted.
+        predictor: Predicts.
+        endpoints: What the lane answers, by path.
+    """
+
+    def __init__(self, served: ServedModel, settings: Settings) -> None:
+        self.served = served
+        self.settings = settings
+        self.metrics = PredictionMetrics(CollectorRegistry())
+        self.predictor = Predictor(served.model, settings.serving.max_rows, self.metrics)
+        self.endpoints = dict(self._endpoints())
+
+    @property
+    def lane(self) -> dict[str, Any]:
+        """The arguments of the lane."""
+        return {"endpoints": self.endpoints, "metrics": self.metrics, "serving": self.settings.serving}
+
+    def _endpoints(self) -> Mapping[str, Endpoint]:
+        found: dict[str, Endpoint] = {}
+        for path in PREDICT:
+            found[path] = JsonPrediction(self.metrics.route(path), self.predictor)
+        for path, answer in {**dict.fromkeys(LIVE, _alive), **dict.fromkeys(READY, _ready)}.items():
+            found[path] = Fixed(self.metrics.route(path), answer)
+        scrape = Scrape(self.metrics.route("/metrics"), self.metrics, CONTENT_TYPE_LATEST.encode())
+        found["/metrics"] = scrape
+        return found
+
+
+def _alive(draining: bool) -> Answer:  # noqa: ARG001  # a process that drains must not be restarted
+    return Answer(b"ok\n", TEXT)
+
+
+def _ready(draining: bool) -> Answer:
+    return Answer(b"draining\n", TEXT, 503) if draining else Answer(b"ok\n", TEXT)
