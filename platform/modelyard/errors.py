@@ -167,8 +167,8 @@ class ModelError(ModelyardError):
 class ModelNotFound(ModelError):
     """No model has this name."""
 
-    def __init__(self, name: str, available: Iterable[str] = ()) -> None:
-        super().__init__(f"there is no model {name!r}; {nearest(name, available)}")
+    def __init__(self, name: str, available: Iterable[str] = (), hint: str = "") -> None:
+        super().__init__(f"there is no model {name!r}; {hint or nearest(name, available)}")
 
 
 class ArtifactDamaged(ModelError):

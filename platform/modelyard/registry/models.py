@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard.config.models import Settings
-from modelyard.errors import ModelNotFound
-from modelyard.models.artifact import read_card, read_manifest
+from modelyard.errors import ModelError, ModelNotFound
+from modelyard.models.artifact import read_card, verify
 from modelyard.registry.storage import Storage
 
 __all__ = ["Version", "champion", "find_model", "list_models", "promote", "register_model"]
@@ -47,14 +47,14 @@ def register_model(folder: str | os.PathLike[str], where: Settings | str | os.Pa
 
     Raises:
         ModelNotFound: The folder is not there.
-        ArtifactDamaged: It does not hold what its manifest says.
+        ArtifactDamaged: A file in it is missing or differs from its manifest.
     """
     source = Path(folder)
-    name, digest = read_card(source).model, read_manifest(source).version
-    found = Version(name, digest, _root(where) / name / digest)
+    version = verify(source, deep=False)["version"]
+    found = Version(name := read_card(source).model, version, _root(where) / name / version)
     if not found.path.is_dir():
         found.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = found.path.parent / f".{digest}.{uuid.uuid4().hex[:8]}"
+        temporary = found.path.parent / f".{version}.{uuid.uuid4().hex[:8]}"
         shutil.copytree(source, temporary)
         os.utime(temporary)  # a copy keeps its source's time; "newest" means newly registered
         try:
@@ -72,13 +72,18 @@ def promote(folder: str | os.PathLike[str], where: Settings | str | os.PathLike[
         where: The registry's folder, or settings that name it.
 
     Returns:
-        The champion that it replaced, if there was one.
+        The champion that it replaced; none where there was none, or the same one.
+
+    Raises:
+        ModelNotFound: The folder is not there.
+        ArtifactDamaged: A file in it is missing or differs from its manifest.
+        ModelError: The registry's record of its champion is damaged.
     """
     before = _champion(_root(where))
     new = register_model(folder, where)
     document = {"name": new.name, "version": new.version}
     Storage(_root(where)).write(ALIAS, json.dumps(document, indent=2) + "\n")
-    return before
+    return None if before == new else before
 
 
 def champion(where: Settings | str | os.PathLike[str]) -> Path:
@@ -86,10 +91,11 @@ def champion(where: Settings | str | os.PathLike[str]) -> Path:
 
     Raises:
         ModelNotFound: There is none.
+        ModelError: The registry's record of it is damaged.
     """
     found = _champion(_root(where))
     if found is None:
-        raise ModelNotFound("champion", _names(_root(where)))
+        raise ModelNotFound("champion", hint="make one with: modelyard pack RUN")
     return found.path
 
 
@@ -118,11 +124,16 @@ def list_models(where: Settings | str | os.PathLike[str]) -> list[Version]:
 
 def _champion(root: Path) -> Version | None:
     try:
-        alias = json.loads((root / ALIAS).read_text())
+        alias = json.loads((root / ALIAS).read_text(encoding="utf-8"))
+        name, version = str(alias["name"]), str(alias["version"])
     except FileNotFoundError:
         return None
-    path = root / alias["name"] / alias["version"]
-    return Version(alias["name"], alias["version"], path) if path.is_dir() else None
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(
+            f"{root / ALIAS} does not say which model is the champion; remove it, and make one with: modelyard pack RUN"
+        ) from None
+    path = root / name / version
+    return Version(name, version, path) if path.is_dir() else None
 
 
 def _root(where: Settings | str | os.PathLike[str]) -> Path:

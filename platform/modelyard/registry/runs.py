@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
-import yaml
-
+from modelyard.config.manager import ConfigManager
 from modelyard.config.models import Settings
 from modelyard.data.contract import Contract
 from modelyard.errors import RunError, RunNotFound
@@ -34,7 +33,6 @@ PACKAGES = (
     "lightgbm",
     "xgboost-cpu",
     "skl2onnx",
-    "onnxmltools",
     "onnxruntime",
     "optuna",
     "ray",
@@ -65,8 +63,12 @@ class Run:
 
     @property
     def settings(self) -> Settings:
-        """The settings it was made with."""
-        return Settings.model_validate(yaml.safe_load(self._read("config.yaml")))
+        """The settings it was made with.
+
+        Raises:
+            ConfigError: Its ``config.yaml`` is damaged, or of another version.
+        """
+        return ConfigManager.from_yaml(self._read("config.yaml").decode(), f"{self.folder}/config.yaml")
 
     @property
     def contract(self) -> Contract:
@@ -106,7 +108,10 @@ class Run:
         return [_trial(trial, over) for trial in self.ledger.trials()]
 
     def _json(self, name: str) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self._read(name))
+        try:
+            document: dict[str, Any] = json.loads(self._read(name))
+        except ValueError as error:
+            raise RunError(f"{self.folder}/{name} is not JSON: {error}; restore it, or remove the run") from None
         return document
 
     def _read(self, name: str) -> bytes:
@@ -142,7 +147,7 @@ def create_run(settings: Settings, label: str = "") -> Run:
         again += 1
         name = f"{stem}-{again}"
     run = Run(name, root / name)
-    run.storage.write("config.yaml", yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
+    run.storage.write("config.yaml", ConfigManager.to_yaml(settings))
     return run
 
 

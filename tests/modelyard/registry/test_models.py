@@ -6,7 +6,7 @@ import pytest
 
 from modelyard.config.models import Settings
 from modelyard.data.contract import Column, Contract, Target
-from modelyard.errors import ArtifactDamaged, ModelNotFound
+from modelyard.errors import ArtifactDamaged, ModelError, ModelNotFound
 from modelyard.models.artifact import save_model
 from modelyard.models.card import Card
 from modelyard.registry.models import champion, find_model, list_models, promote, register_model
@@ -22,7 +22,7 @@ def make(folder: Path, name: str = "adult", seed: int = 0) -> Path:
 
 def test_the_champion_is_what_was_promoted_last(tmp_path: Path) -> None:
     settings = Settings.model_validate({"storage": {"models": str(tmp_path / "models")}})
-    with pytest.raises(ModelNotFound, match="there is none"):
+    with pytest.raises(ModelNotFound, match="no model 'champion'; make one with: modelyard pack RUN"):
         champion(settings)
     assert promote(make(tmp_path / "one", seed=1), settings) is None
     first = champion(settings)
@@ -39,6 +39,8 @@ def test_the_same_model_is_kept_once(tmp_path: Path) -> None:
     first, second = register_model(source, tmp_path / "models"), register_model(source, tmp_path / "models")
     assert first == second
     assert list_models(tmp_path / "models") == [first]
+    assert promote(source, tmp_path / "models") is None
+    assert promote(source, tmp_path / "models") is None, "it replaces no other"
 
 
 def test_models_are_found_by_name_and_version(tmp_path: Path) -> None:
@@ -59,4 +61,15 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (source / "card.json").write_text("{}")
     with pytest.raises(ArtifactDamaged):
         promote(source, tmp_path / "models")
+    source = make(tmp_path / "two")
+    (source / "pipeline.pkl").write_bytes(b"cut")
+    with pytest.raises(ArtifactDamaged, match=r"pipeline\.pkl differs"):
+        promote(source, tmp_path / "models")
     assert list_models(tmp_path / "models") == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"name": "adult"}'])
+def test_a_damaged_record_of_the_champion_is_said_so(tmp_path: Path, content: str) -> None:
+    (tmp_path / "champion.json").write_text(content)
+    with pytest.raises(ModelError, match=r"champion\.json does not say which model"):
+        champion(tmp_path)

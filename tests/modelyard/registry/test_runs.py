@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from modelyard.config.models import Settings
-from modelyard.errors import RunError, RunNotFound
+from modelyard.errors import ConfigError, RunError, RunNotFound
 from modelyard.registry.ledger import Record
 from modelyard.registry.runs import create_run, list_runs, open_run
 
@@ -56,6 +56,22 @@ def test_a_run_that_is_not_there_is_named_with_the_nearest(settings: Settings) -
     name = create_run(settings, "adult").name
     with pytest.raises(RunNotFound, match=name):
         open_run(name + "x", settings.storage.runs)
+
+
+def test_settings_come_back_as_they_were(settings: Settings) -> None:
+    data = {"target": "no", "columns": ["1e3", "${x}", "2024-01-01"], "na_values": ["?", "null"]}
+    settings = Settings.model_validate({**settings.model_dump(), "data": data})
+    assert create_run(settings).settings == settings
+
+
+def test_damaged_files_are_named(settings: Settings) -> None:
+    run = create_run(settings)
+    run.storage.write("config.yaml", "ml: {folds: 1}\n")
+    with pytest.raises(ConfigError, match=r"ml\.folds: should be .*config\.yaml, line 1"):
+        _ = run.settings
+    run.storage.write("run.json", '{"state": ')
+    with pytest.raises(RunError, match=r"run\.json is not JSON: .*restore it"):
+        _ = run.info
 
 
 def test_a_file_that_is_not_there_yet_is_a_run_error(settings: Settings) -> None:
