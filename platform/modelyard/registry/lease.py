@@ -8,6 +8,7 @@ become its holder.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -22,6 +23,7 @@ __all__ = ["DURATION_S", "Lease"]
 
 DURATION_S = 30.0
 FOLDER = "lease"
+_log = logging.getLogger(__name__)
 
 
 class Lease:
@@ -68,10 +70,13 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._ended.wait(self._duration / 3):
-            if self._current()[0] != self._number:
-                self._lost.set()
-                return
-            self._folder.write(self._file(self._number), self._document(self._duration))
+            try:
+                if self._current()[0] != self._number:
+                    self._lost.set()
+                    return
+                self._folder.write(self._file(self._number), self._document(self._duration))
+            except Exception as error:  # a storage that does not answer now may do so the next time
+                _log.warning("the lease of run %s could not be renewed: %s", self._name, error)
 
     def _current(self) -> tuple[int, dict[str, Any] | None]:
         names = self._folder.list(FOLDER)

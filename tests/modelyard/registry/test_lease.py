@@ -84,3 +84,21 @@ def test_a_lease_is_renewed_and_its_loss_is_noticed(tmp_path: Path) -> None:
         lease._renewer.join(10)
         with pytest.raises(RunLocked):
             lease.check()
+
+
+def test_a_lease_outlives_a_storage_that_fails_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = Storage(tmp_path)
+    failed, renewed, write = threading.Event(), threading.Event(), storage.write
+
+    def fail_once(name: str, content: str) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise OSError("the network is down")
+        write(name, content)
+        renewed.set()
+
+    with Lease(storage, "r", duration_s=0.06) as lease:
+        monkeypatch.setattr(storage, "write", fail_once)
+        assert failed.wait(10)
+        assert renewed.wait(10)
+        lease.check()

@@ -28,6 +28,13 @@ def test_what_is_written_can_be_read_and_listed(storage: Storage) -> None:
     assert (storage / "a").url == storage.url + "/a"
 
 
+def test_no_character_of_a_path_is_a_pattern(tmp_path: Path) -> None:
+    storage = Storage(tmp_path / "runs [old]*")
+    storage.write("a/[1]?.txt", "first")
+    assert storage.read_all("a") == {"[1]?.txt": b"first"}
+    assert storage.read_all("nothing") == {}
+
+
 def test_a_missing_file_is_said_so(storage: Storage) -> None:
     with pytest.raises(FileNotFoundError):
         storage.read("nothing")
