@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from typing import TYPE_CHECKING
 
 import typer
@@ -34,8 +33,8 @@ def check(overrides: Overrides = None, config_dir: ConfigDir = None, as_json: As
     contract = infer_contract(frame, settings.data)
     report = validate_data_quality(frame, contract, settings.data, folds=settings.ml.folds)
     if as_json:
-        quality = json.loads(report.to_json())
-        emit({"data": path, "rows": len(frame), "ok": report.ok, "contract": json.loads(contract.to_json())} | quality)
+        document = {"data": path, "rows": len(frame), "ok": report.ok, "contract": contract.model_dump(mode="json")}
+        emit(document | report.model_dump(mode="json"))
     else:
         _print_contract(contract, path, len(frame))
         people().print(report.table())
