@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ NULL_TEXTS = ("", "NA", "NaN", "nan", "null", "NULL", "None")
 SEPARATORS = ("\t", ";", "|", ",", " ")
 HEAD_BYTES = 65_536
 HEAD_LINES = 50
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def _names(first: Sequence[str], path: str, settings: DataSettings, header: bool
         names = list(settings.columns)
     elif header:
         names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(first)]
+        if settings.header is None and 2 * sum(map(_is_number, names)) > len(names):
+            logger.warning("%s: most names in the first line are numbers; if it is a row, set data.header=false", path)
     else:
         names = [f"column_{place}" for place in range(1, len(first) + 1)]
     double = [name for name, count in Counter(names).items() if count > 1]
@@ -150,6 +154,14 @@ def _names(first: Sequence[str], path: str, settings: DataSettings, header: bool
         hint = "name the columns by data.columns, with data.header=false where the file has no header line"
         raise TableUnreadable(path, f"column {double[0]!r} stands there twice, as fields {places}", hint)
     return names
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_ragged(data: bytes, path: str, dialect: _Dialect, expected: int) -> int:

@@ -32,6 +32,16 @@ def test_lines_longer_than_the_head(write):
     assert list(frame) == names
 
 
+@pytest.mark.parametrize(("first", "warned"), [("0.2,5,'-1'", True), ("a,2023,2024,b", False)])
+def test_a_row_in_the_header_lines_place_is_warned_of(write, caplog, first, warned):
+    path = write(f"{first}\n{first}\n")
+    load_data(path)
+    assert ("set data.header=false" in caplog.text) is warned
+    caplog.clear()
+    load_data(path, header=True)
+    assert not caplog.text
+
+
 def test_one_column(write):
     assert load_data(write("a\n1.5\n2\n"))["a"].tolist() == [1.5, 2]
 
