@@ -90,7 +90,8 @@ def print_pairs(pairs: Mapping[str, Any]) -> None:
     pairs = {name: value for name, value in pairs.items() if not isinstance(value, Mapping | list | tuple)}
     console, width = people(), max(map(len, pairs))
     for name, value in pairs.items():
-        console.print(f"{name:<{width}}  {figure(value)}", markup=False)
+        # a folded path could not be copied
+        console.print(f"{name:<{width}}  {figure(value)}", markup=False, soft_wrap=True)
 
 
 def _plain(value: Any) -> Any:

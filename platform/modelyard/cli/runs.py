@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.cli.console import emit, moment, people, print_table
+from modelyard.cli.console import emit, people, print_table
 from modelyard.cli.options import AsJson, ConfigDir, Overrides, load_settings
 
 __all__ = ["EXAMPLE", "runs"]
 
 EXAMPLE = "modelyard runs storage.runs=s3://bucket/runs"
 FIELDS = ("run", "state", "data", "metric", "score", "trials", "created")
+# a run's name begins with when it was made and ends with its table, and 80 characters are few
+SHOWN = ("run", "state", "metric", "score", "trials")
 
 
 def runs(overrides: Overrides = None, config_dir: ConfigDir = None, as_json: AsJson = False) -> None:
@@ -32,7 +34,6 @@ def runs(overrides: Overrides = None, config_dir: ConfigDir = None, as_json: AsJ
     if as_json:
         emit({"storage": storage, "runs": [{name: each.get(name) for name in FIELDS} for each in documents]})
     elif documents:
-        rows = [each | {"created": moment(each["created"])} for each in documents]
-        print_table(storage, FIELDS, [[row.get(name) for name in FIELDS] for row in rows])
+        print_table(storage, SHOWN, [[each.get(name) for name in SHOWN] for each in documents])
     else:
         people().print(f"{storage} has no run yet; start one with: modelyard run", markup=False)

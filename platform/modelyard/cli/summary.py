@@ -22,7 +22,8 @@ def print_outcome(outcome: Outcome, further: Mapping[str, Any] | None = None) ->
     pairs[outcome.metric] = f"{figure(outcome.score)} on held-out rows{interval}"
     pairs |= {f"  {name}": score for name, score in outcome.baselines.items()}
     failed = f", {outcome.failed_trials} failed" if outcome.failed_trials else ""
-    pairs["search"] = f"{outcome.trials} trials{failed}, {outcome.seconds:.0f} s"
+    trials = "1 trial" if outcome.trials == 1 else f"{outcome.trials} trials"
+    pairs["search"] = f"{trials}{failed}, {outcome.seconds:.0f} s"
     pairs |= {f"  {algorithm} failed": error for algorithm, error in outcome.failures.items()}
     if outcome.report:
         pairs["report"] = outcome.report

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 from modelyard.cli.summary import print_next, print_outcome
 from modelyard_tuning.outcome import Outcome
 
@@ -48,3 +50,8 @@ def test_the_score_stands_beside_its_baselines(capsys):
         "next:",
         "  modelyard serve",
     ]
+
+
+def test_one_trial_is_one(capsys):
+    print_outcome(dataclasses.replace(OUTCOME, trials=1, failed_trials=0))
+    assert "search           1 trial, 31 s" in capsys.readouterr().out.splitlines()
