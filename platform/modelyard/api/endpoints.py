@@ -49,9 +49,11 @@ class Endpoint(ABC):
 
     Attributes:
         method: The one method that it answers; GET answers HEAD too.
+        reads: Whether it reads a body.
     """
 
     method: ClassVar[str]
+    reads: ClassVar[bool] = False
 
     def __init__(self, metrics: RouteMetrics) -> None:
         self.metrics = metrics
@@ -100,6 +102,7 @@ class Prediction(Endpoint):
     """An endpoint that reads rows and predicts them."""
 
     method = "POST"
+    reads = True
 
     @abstractmethod
     def read(self, body: bytes, headers: Headers) -> Any:

@@ -6,11 +6,11 @@ import asyncio
 import time
 import zlib
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from modelyard.api.problems import RequestProblem
 
-__all__ = ["Disconnected", "InFlight", "inflate", "read_body", "too_large", "too_slow"]
+__all__ = ["Disconnected", "InFlight", "inflate", "rest_of_body", "too_large", "too_slow"]
 
 SWEEP_S = 0.5
 PATIENCE = 4
@@ -35,14 +35,19 @@ class InFlight:
         self._waiting: dict[asyncio.Task[None], float] = {}
         self._late: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
+        # looked up once: asking for the running loop is a system call in Python 3.11
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def enter(self) -> asyncio.Task[None]:
         """Begins a request; the client is waited for from now on."""
-        task = asyncio.current_task()
-        assert task is not None
+        task = asyncio.current_task(self._loop) if self._loop else None
+        if task is None:
+            self._loop = asyncio.get_running_loop()
+            task = asyncio.current_task(self._loop)
+            assert task is not None
         self._waiting[task] = time.perf_counter()
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
@@ -75,14 +80,15 @@ class InFlight:
             self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """Reads a body.
+async def rest_of_body(message: Message, receive: Receive, limit: int) -> bytes:
+    """Reads a body that did not come in one piece.
 
     What is too long is read on for a while: a client that still sends when the connection is closed may never see
     why.
 
     Args:
-        receive: The request's.
+        message: The first piece.
+        receive: Gives the others.
         limit: Most bytes.
 
     Raises:
@@ -91,19 +97,17 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     """
     parts: list[bytes] = []
     size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
+    while message["type"] == "http.request":
         part: bytes = message.get("body", b"")
         size += len(part)
         if size <= limit:
             parts.append(part)
         if not message.get("more_body") or size > PATIENCE * limit:
-            break
-    if size > limit:
-        raise too_large(limit)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+            if size > limit:
+                raise too_large(limit)
+            return b"".join(parts)
+        message = await receive()
+    raise Disconnected
 
 
 def inflate(body: bytes, limit: int) -> bytes:

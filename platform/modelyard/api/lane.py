@@ -15,7 +15,7 @@ import itertools
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import TypeVar
@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard.api.drain import Drain
 from modelyard.api.endpoints import Answer, Endpoint, Fixed, Headers, Prediction, Scrape, refusal
-from modelyard.api.intake import Disconnected, InFlight, inflate, read_body, too_large, too_slow
+from modelyard.api.intake import Disconnected, InFlight, inflate, rest_of_body, too_large, too_slow
 from modelyard.api.keys import Keys
 from modelyard.api.problems import RequestProblem, to_problem
 from modelyard.config.models import ServingSettings
@@ -73,18 +73,16 @@ class Lane:
         self._id_prefix = secrets.token_hex(6).encode()
         self._numbers = itertools.count()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answers a request or hands it on."""
         if scope["type"] == "http" and not self._inner:
             endpoint = self._endpoints.get(scope["path"])
-            if endpoint is not None:
-                await self._answer(endpoint, scope, receive, send)
-            else:
-                await self._hand_on(scope, receive, send)
-            return
+            if endpoint is None:
+                return self._hand_on(scope, receive, send)
+            return self._answer(endpoint, scope, receive, send)
         if scope["type"] == "lifespan":
             self._start(scope)
-        await self.app(scope, receive, send)
+        return self.app(scope, receive, send)
 
     def _start(self, scope: Scope) -> None:
         """Steps in front, takes SIGTERM over, and puts what is loaded out of the garbage collector's way."""
@@ -113,12 +111,21 @@ class Lane:
         code = GONE
         try:
             try:
-                answer = await self._find(endpoint, scope, headers, receive, task)
+                self._admit(scope, headers, endpoint)
+                if endpoint.reads:
+                    answer = await self._predict(endpoint, headers, receive, task)
+                else:
+                    answer = await self._look(endpoint)
+            except Disconnected:
+                raise
+            except Exception as error:
+                answer = endpoint.refuse(to_problem(error))
             except asyncio.CancelledError:
                 if not self._in_flight.was_late(task):
                     raise
                 answer = endpoint.refuse(too_slow(self._serving.client_timeout_s))
-            await self._send(answer, headers, send)
+            await send(self._head(answer, headers))
+            await send({"type": "http.response.body", "body": answer.body})
             code = answer.status
         except Disconnected:
             pass
@@ -134,44 +141,49 @@ class Lane:
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(FLUSH_S, self._write_metrics)
 
-    async def _find(
-        self, endpoint: Endpoint, scope: Scope, headers: Headers, receive: Receive, task: asyncio.Task[None]
+    async def _predict(
+        self, endpoint: Endpoint, headers: Headers, receive: Receive, task: asyncio.Task[None]
     ) -> Answer:
-        body: bytes | None = None
-        try:
-            self._admit(scope, headers, endpoint)
-            if isinstance(endpoint, Fixed):
-                return endpoint.answer(self._drain.draining)
-            if isinstance(endpoint, Scrape):
-                self._metrics.flush()
-                return await asyncio.get_running_loop().run_in_executor(None, endpoint.answer)
-            assert isinstance(endpoint, Prediction)
-            body = await self._read(headers, receive, task)
-            if len(body) > INLINE_BYTES:
-                return await self._in_thread(task, lambda: endpoint.finish(endpoint.read(body, headers)))
-            request = endpoint.read(body, headers)
-            if endpoint.seconds(request) * 1000 > self._serving.inline_ms:
-                return await self._in_thread(task, lambda: endpoint.finish(request))
-            return endpoint.finish_inline(request)
-        except Disconnected:
-            raise
-        except Exception as error:
-            problem = to_problem(error)
-            if body is None and _length(headers) > INLINE_BYTES:
-                problem.headers["Connection"] = "close"
-            return endpoint.refuse(problem)
+        assert isinstance(endpoint, Prediction)
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        limit = self._serving.max_body_bytes
+        if message.get("more_body", message["type"] != "http.request") or len(body) > limit:
+            body = await rest_of_body(message, receive, limit)
+        if b"content-encoding" in headers:
+            body = await self._inflate(body, headers[b"content-encoding"], task)
+        if len(body) > INLINE_BYTES:
+            return await self._in_thread(task, lambda: endpoint.finish(endpoint.read(body, headers)))
+        request = endpoint.read(body, headers)
+        if endpoint.seconds(request) * 1000 > self._serving.inline_ms:
+            return await self._in_thread(task, lambda: endpoint.finish(request))
+        return endpoint.finish_inline(request)
+
+    async def _look(self, endpoint: Endpoint) -> Answer:
+        if isinstance(endpoint, Scrape):
+            self._metrics.flush()
+            return await asyncio.get_running_loop().run_in_executor(None, endpoint.answer)
+        assert isinstance(endpoint, Fixed)
+        return endpoint.answer(self._drain.draining)
 
     def _admit(self, scope: Scope, headers: Headers, endpoint: Endpoint) -> None:
-        """Refuses what can be refused before a body is read."""
-        if self._keys is not None and scope["path"] not in PROBES:
-            self._check_key(headers)
-        method = scope["method"]
-        if method != endpoint.method and not (method == "HEAD" and endpoint.method == "GET"):
-            detail = f"{scope['path']} does not answer {method}; it answers {endpoint.method}"
-            raise RequestProblem(405, detail, headers={"Allow": endpoint.method})
-        if len(self._in_flight) > self._serving.max_concurrency:
-            detail = f"{self._serving.max_concurrency} requests are being answered already; try again in a second"
-            raise RequestProblem(429, detail, headers={"Retry-After": "1"})
+        """Refuses what can be refused before a body is read; one that is long would be read in vain."""
+        try:
+            if self._keys is not None and scope["path"] not in PROBES:
+                self._check_key(headers)
+            method = scope["method"]
+            if method != endpoint.method and not (method == "HEAD" and endpoint.method == "GET"):
+                detail = f"{scope['path']} does not answer {method}; it answers {endpoint.method}"
+                raise RequestProblem(405, detail, headers={"Allow": endpoint.method})
+            if len(self._in_flight) > self._serving.max_concurrency:
+                detail = f"{self._serving.max_concurrency} requests are being answered already; try again in a second"
+                raise RequestProblem(429, detail, headers={"Retry-After": "1"})
+            if b"expect" in headers and _length(headers) > self._serving.max_body_bytes:
+                raise too_large(self._serving.max_body_bytes)
+        except RequestProblem as problem:
+            if _length(headers) > INLINE_BYTES:
+                problem.headers["Connection"] = "close"
+            raise
 
     def _check_key(self, headers: Headers) -> None:
         assert self._keys is not None
@@ -179,13 +191,9 @@ class Lane:
             detail = "a key is needed; send it as Authorization: Bearer KEY or as X-API-Key: KEY"
             raise RequestProblem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
-    async def _read(self, headers: Headers, receive: Receive, task: asyncio.Task[None]) -> bytes:
+    async def _inflate(self, body: bytes, encoding: bytes, task: asyncio.Task[None]) -> bytes:
         limit = self._serving.max_body_bytes
-        if b"expect" in headers and _length(headers) > limit:
-            raise too_large(limit)
-        body = await read_body(receive, limit)
-        encoding = headers.get(b"content-encoding")
-        if encoding is None or encoding.lower() == b"identity":
+        if encoding.lower() == b"identity":
             return body
         if encoding.lower() != b"gzip":
             raise RequestProblem(415, f"Content-Encoding: {encoding.decode('latin-1')} is not known; use gzip or none")
@@ -200,7 +208,7 @@ class Lane:
         finally:
             self._in_flight.await_client(task, True)
 
-    async def _send(self, answer: Answer, headers: Headers, send: Send) -> None:
+    def _head(self, answer: Answer, headers: Headers) -> Message:
         sent = [
             (b"content-type", answer.media_type),
             (b"content-length", b"%d" % len(answer.body)),
@@ -210,8 +218,7 @@ class Lane:
         ]
         if self._drain.draining:
             sent.append(CLOSE)
-        await send({"type": "http.response.start", "status": answer.status, "headers": sent})
-        await send({"type": "http.response.body", "body": answer.body})
+        return {"type": "http.response.start", "status": answer.status, "headers": sent}
 
     def _request_id(self, headers: Headers) -> bytes:
         given = headers.get(b"x-request-id")
@@ -230,7 +237,9 @@ class Lane:
             try:
                 self._check_key(headers)
             except RequestProblem as error:
-                await self._send(refusal(error), headers, send)
+                answer = refusal(error)
+                await send(self._head(answer, headers))
+                await send({"type": "http.response.body", "body": answer.body})
                 return
         further = [(b"x-request-id", self._request_id(headers)), SAFETY]
 

@@ -34,8 +34,7 @@ SLOW_S = 1e-3
 WORDS = {"null": "null", "unknown": "of an unknown category", "range": "out of range"}
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct, gc=False):
     """Rows that were read; they can still hold what only the encoding finds wrong, such as a date in words.
 
     Attributes:
