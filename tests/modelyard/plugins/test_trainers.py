@@ -73,6 +73,20 @@ def test_early_stopping_gives_the_model_of_its_rounds(name: str, task: str) -> N
     assert trainer.cost(stopped, shape) == pytest.approx(trainer.cost(fixed, shape), rel=1e-6)
 
 
+def test_rounds_of_lightgbm_without_a_split_cost_nothing() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(200, 4)).astype(np.float32)
+    y = (X[:, 0] + rng.normal(size=200) > 0).astype(np.int64)
+    trainer, shape = get_trainer("lightgbm"), numbers(4, "binary", rows=200)
+    params = {**trainer.defaults(shape), "extra_trees": True, "reg_alpha": 8.0, "num_leaves": 4}
+    validation = (X[150:], y[150:])
+    fitted = trainer.fit(params, X[:150], y[:150], shape=shape, validation=validation)
+    booster = fitted.pipeline.booster_
+    assert fitted.rounds is not None
+    assert 0 < booster.current_iteration() < fitted.rounds / 2
+    assert 0 < trainer.cost(fitted, shape) <= 3 * booster.current_iteration()
+
+
 @pytest.mark.parametrize("name", FORESTS)
 def test_a_forest_sends_null_where_the_median_goes(name: str) -> None:
     rng = np.random.default_rng(2)

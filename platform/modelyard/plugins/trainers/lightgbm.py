@@ -94,7 +94,9 @@ class LightGbm(BoostingTrainer):
     def cost(self, fitted: Fitted, shape: TableShape) -> float:  # noqa: ARG002  the interface's argument
         """Estimates the nodes visited from rounds in the middle: the text of all takes as long as a small fit."""
         booster = fitted.pipeline.booster_
-        rounds = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
+        rounds = booster.current_iteration()  # those that found a split, which are fewer than were tried
+        if booster.best_iteration > 0:
+            rounds = min(rounds, booster.best_iteration)
         first = max(0, (rounds - COST_SAMPLE) // 2)
         sample = self._read(booster.model_to_string(num_iteration=COST_SAMPLE, start_iteration=first))
         steps = sum(tree.steps for tree in sample.trees)
