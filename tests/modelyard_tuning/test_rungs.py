@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from modelyard_tuning.rungs import BATCH, ETA, FEWEST, Rungs
+from modelyard_tuning.rungs import BATCH, ETA, Rungs
 
 
 def test_nobody_is_stopped_by_too_few() -> None:
     rungs = Rungs()
-    assert all(rungs.decide(trial, 0, -float(trial)) for trial in range(FEWEST - 1))
-    assert not rungs.decide(FEWEST, 0, -100.0)
+    assert all(rungs.decide(trial, 0, -float(trial)) for trial in range(ETA - 1))
+    assert not rungs.decide(ETA, 0, -100.0)
 
 
 def test_the_best_third_goes_on() -> None:

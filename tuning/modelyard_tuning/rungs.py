@@ -17,9 +17,6 @@ from modelyard_tuning.scratch import Scratch
 __all__ = ["BATCH", "ETA", "RungScheduler", "Rungs"]
 
 ETA = 3
-# with fewer to compare there is no best third; more would let every algorithm's default climb to the end, and
-# the default of a slow one takes a good part of a short budget
-FEWEST = ETA + 1
 # how many trials of a repeatable search are drawn together; fixed, so that the number of slots changes nothing
 BATCH = 8
 
@@ -42,8 +39,10 @@ class Rungs:
         self._utilities.setdefault(rung, {})[trial] = utility
 
     def decide(self, trial: int, rung: int, utility: float) -> bool:
-        """Returns whether a trial is among the best 1 / `ETA` of its rung, or has too few to be compared with.
+        """Returns whether a trial is among the best 1 / `ETA` of its rung, or the rung has fewer than `ETA`.
 
+        Waiting for more would let every algorithm's default climb to the end, and that of a slow one takes a good
+        part of a short budget.
         A trial that repeats a rung, because its worker died, gets the answer that it got before.
         """
         if (trial, rung) not in self._decided:
@@ -51,7 +50,7 @@ class Rungs:
             others = [other for number, other in self._utilities[rung].items() if self._counts(number, trial)]
             places = (len(others) + 1) // ETA
             better = sum(other > utility for other in others)
-            self._decided[trial, rung] = len(others) + 1 < FEWEST or better < places
+            self._decided[trial, rung] = not places or better < places
         return self._decided[trial, rung]
 
     def _counts(self, number: int, trial: int) -> bool:
