@@ -84,6 +84,8 @@ try:
     _served = load_served(_folder, _settings)
     _serving = Serving(_served, _settings)
     _app = build_app(_serving)
+    if IN_WORKER:
+        _serving.expose_metrics()
 except ModelyardError as _error:
     _end(_error)
 

@@ -6,6 +6,7 @@ import time
 from importlib import import_module
 
 from fastapi import APIRouter, FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard import config
@@ -34,11 +35,13 @@ def create_app(model: ServedModel | Model | None = None, settings: Settings | No
     Raises:
         ModelError: The model cannot be loaded.
         ConfigError: A router of `api.routers` cannot be found, or the keys cannot be read.
+        ServiceError: `serving.metrics_port` is taken.
     """
     settings = settings or config.load_config()
     if model is None:
         model = load_served(find_folder(settings), settings)
     serving = Serving(ServedModel(model) if isinstance(model, Model) else model, settings)
+    serving.expose_metrics()
     app = build_app(serving)
     app.add_middleware(Lane, **serving.lane)
     return app
@@ -51,7 +54,7 @@ def build_app(serving: Serving) -> FastAPI:
         ConfigError: A router of `api.routers` cannot be found.
     """
     model, settings = serving.served.model, serving.settings
-    app = FastAPI(
+    app = FastAPIOffline(
         title=model.name,
         version=model.version or "0",
         description=f"Predicts {model.contract.target.name}.",

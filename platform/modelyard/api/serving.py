@@ -7,10 +7,12 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 
-from modelyard.api.endpoints import Answer, Endpoint, Fixed, JsonPrediction, Scrape
+from modelyard.api.endpoints import Answer, Endpoint, Fixed, JsonPrediction, Scrape, refusal
 from modelyard.api.predict import Predictor
+from modelyard.api.problems import RequestProblem
 from modelyard.api.source import ServedModel
 from modelyard.config.models import Settings
+from modelyard.monitoring.exposition import serve_metrics
 from modelyard.monitoring.metrics import PredictionMetrics
 
 __all__ = ["PREDICT", "Serving"]
@@ -48,14 +50,27 @@ class Serving:
         """The arguments of the lane."""
         return {"endpoints": self.endpoints, "metrics": self.metrics, "serving": self.settings.serving}
 
+    def expose_metrics(self) -> None:
+        """Serves the figures on a port of their own, where the settings name one; once in each process that answers.
+
+        Raises:
+            ServiceError: Another program listens there.
+        """
+        if self.settings.serving.metrics_port is not None:
+            serve_metrics(self.metrics, self.settings.serving.metrics_port)
+
     def _endpoints(self) -> Mapping[str, Endpoint]:
         found: dict[str, Endpoint] = {}
         for path in PREDICT:
             found[path] = JsonPrediction(self.metrics.route(path), self.predictor)
         for path, answer in {**dict.fromkeys(LIVE, _alive), **dict.fromkeys(READY, _ready)}.items():
             found[path] = Fixed(self.metrics.route(path), answer)
-        scrape = Scrape(self.metrics.route("/metrics"), self.metrics, CONTENT_TYPE_LATEST.encode())
-        found["/metrics"] = scrape
+        route, port = self.metrics.route("/metrics"), self.settings.serving.metrics_port
+        if port is None:
+            found["/metrics"] = Scrape(route, self.metrics, CONTENT_TYPE_LATEST.encode())
+        else:
+            elsewhere = RequestProblem(404, f"the figures are on port {port}")
+            found["/metrics"] = Fixed(route, lambda _: refusal(elsewhere))
         return found
 
 

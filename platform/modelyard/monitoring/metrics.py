@@ -147,8 +147,12 @@ class PredictionMetrics:
 
     def expose(self) -> bytes:
         """Returns all flushed figures, those of a service's other workers included, as Prometheus reads them."""
+        return generate_latest(self.everything())
+
+    def everything(self) -> CollectorRegistry:
+        """Returns what collects the figures of all workers, or of this process where it is the only one."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(self.registry)
-        everything = CollectorRegistry()
-        MultiProcessCollector(everything)  # type: ignore[no-untyped-call]
-        return generate_latest(everything)
+            return self.registry
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return registry
