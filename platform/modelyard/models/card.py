@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from modelyard.errors import ModelError
 from modelyard.models.calibration import Calibration
+from modelyard.models.documents import Document
 from modelyard.models.figures import Figure
 from modelyard.models.latency import Latency
 from modelyard.models.parity import Parity
@@ -16,7 +16,7 @@ from modelyard.utils.types import Task
 __all__ = ["Card"]
 
 
-class Card(BaseModel):
+class Card(Document):
     """What is known of a model.
 
     Attributes:
@@ -49,7 +49,7 @@ class Card(BaseModel):
         git_revision: Commit of the project; none outside of git.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    title = "card"
 
     format: Literal[1] = 1
     model: str
@@ -78,21 +78,3 @@ class Card(BaseModel):
     packages: dict[str, str] = Field(default_factory=dict)
     created_at: str = ""
     git_revision: str | None = None
-
-    def to_json(self) -> str:
-        """Returns the card for a file."""
-        return self.model_dump_json(indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Card:
-        """Reads what `to_json` wrote.
-
-        Raises:
-            ModelError: The text is no card; names the first wrong place.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the document"
-            raise ModelError(f"the card is not valid: {where}: {first['msg']}") from None

@@ -6,11 +6,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from modelyard.errors import ModelError
 from modelyard.models.baselines import Baseline, measure_baselines
 from modelyard.models.classification import ClassificationReport, evaluate_classification_model
+from modelyard.models.documents import Document
 from modelyard.models.figures import Figure
 from modelyard.models.folds import Folds
 from modelyard.models.importance import Importance, permutation_importance
@@ -33,7 +32,7 @@ __all__ = [
 ]
 
 
-class HeldOut(BaseModel):
+class HeldOut(Document):
     """The content of a run's ``evaluation.json``: the winner on rows that neither search nor fit has seen.
 
     Attributes:
@@ -48,7 +47,7 @@ class HeldOut(BaseModel):
         learning: The winner's configuration after fewer rows, ascending; the last is the model itself.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    title = "evaluation"
 
     format: Literal[1] = 1
     task: Task
@@ -64,24 +63,6 @@ class HeldOut(BaseModel):
     def score(self) -> Figure | None:
         """The metric's value and interval; none where the rows do not allow it (one class only)."""
         return self.report.figures.get(self.metric)
-
-    def to_json(self) -> str:
-        """Returns the document for a file."""
-        return self.model_dump_json(indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> HeldOut:
-        """Reads what `to_json` wrote.
-
-        Raises:
-            ModelError: The text is no evaluation; names the first wrong place.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the document"
-            raise ModelError(f"the evaluation is not valid: {where}: {first['msg']}") from None
 
 
 def evaluate_model(
