@@ -60,6 +60,6 @@ def table_path(settings: Settings) -> str:
     Raises:
         ConfigError: The settings do not say.
     """
-    if settings.data.path is None:
+    if not settings.data.path:
         raise ConfigError("data.path", "there is no table yet", hint="give data.path=FILE, or data=breast_cancer")
     return settings.data.path

@@ -22,7 +22,10 @@ def runs(overrides: Overrides = None, config_dir: ConfigDir = None, as_json: AsJ
     from modelyard.registry.runs import Run, list_runs, open_run
 
     def describe(run: Run) -> dict[str, Any]:
-        info = run.info
+        try:
+            info = run.info
+        except RunError:  # one damaged run must not hide the others
+            return {"run": run.name, "state": "damaged"}
         known = {"run": run.name, "state": info["state"], "data": info["data"]["source"], "created": info["created"]}
         try:
             return {**run.summary, **known}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelyard.errors import RunError
+
 if TYPE_CHECKING:
     from modelyard.config import Settings
 
@@ -26,7 +28,7 @@ def model_folder(wanted: str | None, settings: Settings) -> Path:
     Raises:
         ModelNotFound: There is no champion.
         RunNotFound: The argument is neither a folder nor a run.
-        RunError: The run has no model yet.
+        RunError: The run has no model yet, or its summary is damaged.
     """
     from modelyard.registry.models import champion
     from modelyard.registry.runs import open_run
@@ -35,4 +37,8 @@ def model_folder(wanted: str | None, settings: Settings) -> Path:
         return champion(settings)
     if Path(wanted).is_dir():
         return Path(wanted)
-    return Path(open_run(wanted, settings.storage.runs).summary["model"])
+    run = open_run(wanted, settings.storage.runs)
+    try:
+        return Path(run.summary["model"])
+    except (KeyError, TypeError):
+        raise RunError(f"{run.folder}/summary.json names no model; restore it, or search again") from None

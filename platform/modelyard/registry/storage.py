@@ -11,6 +11,9 @@ from typing import Any
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from modelyard.errors import UsageError
+from modelyard.utils.sentences import first_line
+
 __all__ = ["Storage"]
 
 
@@ -24,10 +27,16 @@ class Storage:
     Attributes:
         url: The folder: an absolute path, or the URL.
         local: Whether it is a folder of this machine.
+
+    Raises:
+        UsageError: Nothing that is installed can open such an address.
     """
 
     def __init__(self, url: str | os.PathLike[str], options: dict[str, Any] | None = None) -> None:
-        self._fs, self._root = url_to_fs(os.fspath(url), **(options or {}))
+        try:
+            self._fs, self._root = url_to_fs(os.fspath(url), **(options or {}))
+        except (ImportError, ValueError) as error:
+            raise UsageError(f"{url} cannot be opened: {first_line(error)}; check storage.runs") from None
         self.local = isinstance(self._fs, LocalFileSystem)
         self.url: str = self._root if self.local else self._fs.unstrip_protocol(self._root)
 

@@ -110,6 +110,15 @@ def test_a_trial_that_was_interrupted_is_shown_apart(modelyard, searched):
     assert "interrupted trials" in modelyard("show").out
 
 
+def test_a_damaged_run_is_named_and_hides_no_other(modelyard, searched):
+    searched.write("summary.json", {"score": 1})
+    assert modelyard("pack").sentence.endswith("summary.json names no model; restore it, or search again")
+    searched.storage.write("run.json", "{")
+    (listed,) = modelyard("runs", "--json").document["runs"]
+    assert (listed["run"], listed["state"], listed["score"]) == (searched.name, "damaged", None)
+    assert "run.json is not JSON" in modelyard("show").sentence
+
+
 def test_a_run_that_is_not_there_or_not_done_cannot_be_used(modelyard, searched):
     assert "did you mean" in modelyard("show", searched.name[:-1]).sentence
     assert modelyard("pack").sentence.startswith(f"run {searched.name} has no summary.json yet")

@@ -23,6 +23,7 @@ MISTAKES = [
     (["--config-dir", "conf"], "conf/config.yaml: is not YAML: line 1: "),
     (["--confg-dir", "conf"], "No such option: --confg-dir"),
     (["--config-dir"], "Option '--config-dir' requires an argument; see `modelyard check --help`"),
+    (["data.path="], "data.path: there is no table yet"),
     ([], "data.path: there is no table yet; give data.path=FILE, or data=breast_cancer"),
 ]
 

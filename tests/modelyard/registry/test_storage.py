@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from modelyard.errors import UsageError
 from modelyard.registry.storage import Storage
 
 
@@ -33,6 +34,11 @@ def test_no_character_of_a_path_is_a_pattern(tmp_path: Path) -> None:
     storage.write("a/[1]?.txt", "first")
     assert storage.read_all("a") == {"[1]?.txt": b"first"}
     assert storage.read_all("nothing") == {}
+
+
+def test_an_address_that_nothing_can_open_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"nope://runs cannot be opened: Protocol not known: nope; check storage\.runs"):
+        Storage("nope://runs")
 
 
 def test_a_missing_file_is_said_so(storage: Storage) -> None:
