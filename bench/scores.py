@@ -2,6 +2,8 @@
 
     python bench/scores.py DATA_FOLDER [--budget 60] [--seeds 5] [--tables adult,german] [--output scores.json]
 
+Prints a line for each search, then a markdown table.
+
 For every table and seed, modelyard searches for the budget on the search rows; its packed model and a default
 scikit-learn HistGradientBoosting, given the same search rows as a frame with categories, score the same held-out
 rows. The difference has a 95 % interval from a paired bootstrap over the held-out rows of all seeds.
@@ -24,26 +26,11 @@ from modelyard.data.encoding import Encoder
 from modelyard.data.target import split_target
 from modelyard.models.artifact import load_model
 from modelyard.models.folds import split_held_out
-from modelyard.models.metrics import get_metric
+from modelyard.models.metrics import METRICS, get_metric
 from modelyard_tuning.job import tune
 from modelyard_tuning.preparation import load_table
+from tables import TABLES, settings_of
 
-ADULT = [
-    *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship"),
-    *("race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income"),
-]
-TABLES: dict[str, dict[str, Any]] = {
-    "adult": {"path": "adult-train.csv", "columns": ADULT, "na_values": ["?"], "target": "income"},
-    "german": {"path": "german.csv", "columns": [f"a{i}" for i in range(1, 21)] + ["credit"], "target": "credit"},
-    "mammography": {
-        "path": "mammography.csv",
-        "columns": [f"x{i}" for i in range(1, 7)] + ["class"],
-        "quote": "'",
-        "target": "class",
-    },
-    "titanic": {"path": "titanic.csv", "target": "survived", "drop": ["alive"]},
-    "diamonds": {"path": "diamonds.csv", "target": "price"},
-}
 RESAMPLES = 1000
 
 
@@ -59,10 +46,9 @@ def peer_scores(train: pd.DataFrame, test: pd.DataFrame, y: np.ndarray, task: st
 
 def one(name: str, seed: int, budget: float, data: Path, work: Path) -> dict[str, Any]:
     """Runs one search and its peer; returns both scores and the bootstrapped differences."""
-    table = {**TABLES[name], "path": str(data / TABLES[name]["path"])}
     settings = load_config(
         overrides={
-            "data": table,
+            "data": settings_of(name, data),
             "ml": {"seed": seed},
             "tuning": {"time_budget_s": budget},
             "storage": {"runs": str(work / "runs"), "models": str(work / "models")},
@@ -97,6 +83,19 @@ def one(name: str, seed: int, budget: float, data: Path, work: Path) -> dict[str
     }
 
 
+def row(results: list[dict[str, Any]]) -> str:
+    """Returns a table's line: means over the seeds, and what the paired bootstrap says of their difference."""
+    low, high = np.quantile(np.mean([one["differences"] for one in results], axis=0), [0.025, 0.975])
+    verdict = "better" if low > 0 else "worse" if high < 0 else "even"
+    ours, peer = (np.array([one[key] for one in results]) for key in ("ours", "peer"))
+    gain = (ours - peer).mean() * (1 if METRICS[results[0]["metric"]].greater_is_better else -1)
+    cells = (
+        *(results[0]["table"], results[0]["metric"], f"{ours.mean():.5g}", f"{peer.mean():.5g}"),
+        *(f"{gain:+.3g} [{low:+.3g}, {high:+.3g}]", verdict),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
 def main() -> None:
     """Runs all tables and prints a table of scores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -106,23 +105,21 @@ def main() -> None:
     parser.add_argument("--tables", default=",".join(TABLES))
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    results: list[dict[str, Any]] = []
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in args.tables.split(",")}
     with tempfile.TemporaryDirectory() as work:
-        for name in args.tables.split(","):
+        for name, own in results.items():
             for seed in range(args.seeds):
-                results.append(one(name, seed, args.budget, args.data, Path(work)))
-                last = results[-1]
+                own.append(last := one(name, seed, args.budget, args.data, Path(work)))
                 print(
                     f"{name:12} seed {seed} {last['metric']} ours {last['ours']:.5f} peer {last['peer']:.5f} "
                     f"({last['algorithm']}, {last['trials']} trials, {last['failed']} failed, {last['seconds']:.0f} s)",
                     flush=True,
                 )
                 if args.output:
-                    args.output.write_text(json.dumps(results))
-            mine = np.array([r["differences"] for r in results if r["table"] == name])
-            low, high = np.quantile(mine.mean(axis=0), [0.025, 0.975])
-            verdict = "better" if low > 0 else "worse" if high < 0 else "even"
-            print(f"{name:12} difference {mine.mean():+.5f} [{low:+.5f}, {high:+.5f}] {verdict}", flush=True)
+                    args.output.write_text(json.dumps([each for every in results.values() for each in every]))
+    print("\n| table | metric | modelyard | peer | gain, 95 % interval | |\n|---|---|---|---|---|---|")
+    for own in results.values():
+        print(row(own))
 
 
 if __name__ == "__main__":
