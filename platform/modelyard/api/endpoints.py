@@ -48,7 +48,7 @@ class Endpoint(ABC):
         metrics: Its counters.
 
     Attributes:
-        method: The one method that it answers; GET answers HEAD too.
+        method: The one method that it answers, GET with HEAD; empty where it answers all.
         reads: Whether it reads a body.
     """
 

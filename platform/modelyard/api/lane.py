@@ -40,6 +40,8 @@ Result = TypeVar("Result")
 # beyond this even reading a body is work for the thread
 INLINE_BYTES = 64 * 1024
 FLUSH_S = 0.1
+# below it nothing is handed on: clients of that protocol read errors of another shape
+V2 = "/v2/"
 PROBES = frozenset({"/livez", "/readyz", "/startupz", "/healthz", "/v2/health/live", "/v2/health/ready"})
 REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 CLOSE = (b"connection", b"close")
@@ -76,7 +78,10 @@ class Lane:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answers a request or hands it on."""
         if scope["type"] == "http" and not self._inner:
-            endpoint = self._endpoints.get(scope["path"])
+            path = scope["path"]
+            endpoint = self._endpoints.get(path)
+            if endpoint is None and path.startswith(V2):
+                endpoint = self._endpoints.get(V2)
             if endpoint is None:
                 return self._hand_on(scope, receive, send)
             return self._answer(endpoint, scope, receive, send)
@@ -172,7 +177,7 @@ class Lane:
             if self._keys is not None and scope["path"] not in PROBES:
                 self._check_key(headers)
             method = scope["method"]
-            if method != endpoint.method and not (method == "HEAD" and endpoint.method == "GET"):
+            if endpoint.method and method != endpoint.method and not (method == "HEAD" and endpoint.method == "GET"):
                 detail = f"{scope['path']} does not answer {method}; it answers {endpoint.method}"
                 raise RequestProblem(405, detail, headers={"Allow": endpoint.method})
             if len(self._in_flight) > self._serving.max_concurrency:
