@@ -52,6 +52,24 @@ def test_rounding_down_keeps_every_comparison() -> None:
         np.testing.assert_array_equal(x <= round_down(thresholds), x <= thresholds)
 
 
+@pytest.mark.parametrize("name", FORESTS)
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_probabilities_of_a_compiled_forest_stay_between_0_and_1(name: str, task: str) -> None:
+    # separable classes: the shares of all trees add up to 1, and float32 a little beyond
+    rng = np.random.default_rng(0)
+    shape = numbers(3, task, rows=600)
+    y = rng.integers(0, shape.classes, 600)
+    X = (rng.normal(size=(600, 3)) + 20 * y[:, None]).astype(np.float32)
+    trainer = get_trainer(name)
+    fitted = trainer.fit({"n_estimators": 170}, X, y, shape=shape)
+    # a row alone is added up in another order than many
+    session = onnxruntime.InferenceSession(trainer.convert(fitted, shape))
+    got = np.concatenate([session.run(None, {"X": X[i : i + 1]})[0] for i in range(100)])
+    assert got.min() >= 0
+    assert got.max() <= 1
+    np.testing.assert_allclose(got, fitted.pipeline.predict_proba(X[:100]), atol=5e-6)
+
+
 @pytest.mark.parametrize("name", BOOSTING)
 @pytest.mark.parametrize("task", ["regression", "multiclass"])
 def test_early_stopping_gives_the_model_of_its_rounds(name: str, task: str) -> None:

@@ -66,7 +66,7 @@ def build_model(
 
 def constant(name: str, values: Any, dtype: type = np.float32) -> onnx.TensorProto:
     """Returns an initializer."""
-    return numpy_helper.from_array(np.ascontiguousarray(values, dtype=dtype), name)
+    return numpy_helper.from_array(np.asarray(values, dtype=dtype, order="C"), name)
 
 
 def round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -82,6 +82,10 @@ def _probabilities(
     """Nodes from `RAW` to ``probabilities``: two columns from one, the link, the classes that were not seen."""
     steps: list[tuple[str, list[str], dict[str, Any]]] = []
     constants: list[onnx.TensorProto] = []
+    if link == "identity":
+        # a sum of float32 shares can end a little beyond 1
+        constants += [constant("least", 0.0), constant("most", 1.0)]
+        steps.append(("Clip", ["least", "most"], {}))
     if len(seen) == 2:
         # softmax over (0, z) is the sigmoid, and keeps the relative precision of small probabilities on both sides
         weights, bias = ([[-1, 1]], [1, 0]) if link == "identity" else ([[0, 1]], [0, 0])
