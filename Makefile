@@ -87,7 +87,8 @@ lock: $(BIN)/uv ## compile requirements/lock.txt again; add ARGS=--upgrade for n
 
 .PHONY: clean
 clean: ## remove the environment and everything that was built, but no run and no model
-	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \
+		.hypothesis
 	rm -rf platform/*.egg-info tuning/*.egg-info bentos/*.egg-info *.egg-info
 	find platform tuning bentos tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.api.models import class_text
+from modelyard.api.typed import nameable
 from modelyard.models.model import Model
 
 __all__ = ["AnswerEncoder"]
@@ -30,9 +32,12 @@ class AnswerEncoder:
         self._labels = labels
         self._threshold = float(np.float32(model.threshold))
         names = {f"class_{code}": text for code, text in enumerate(self.classes)}
-        self._probabilities = msgspec.defstruct(
-            "Probabilities", [(name, float) for name in names], rename=names, gc=False
-        )
+        if all(map(nameable, self.classes)):
+            self._probabilities: Callable[..., Any] = msgspec.defstruct(
+                "Probabilities", [(name, float) for name in names], rename=names, gc=False
+            )
+        else:
+            self._probabilities = lambda *row: dict(zip(self.classes, row, strict=True))
         reference = msgspec.Raw(msgspec.json.encode({"name": model.name, "version": model.version}))
         self._reference = reference
         self._encode = msgspec.json.Encoder().encode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from modelyard.api.problems import FieldProblem, RequestProblem, describe, point
 from modelyard.data.contract import Contract
 from modelyard.errors import nearest
 
-__all__ = ["Decoder", "Table"]
+__all__ = ["MOST_ERRORS", "Decoder", "Table"]
 
 Table = dict[str, list[Any]]
 MOST_ERRORS = 100
@@ -73,6 +74,8 @@ class Decoder:
         Raises:
             RequestProblem: The body is not JSON (400), has too many rows (413), or wrong fields (422).
         """
+        if body.startswith(BOM_UTF8):
+            raise RequestProblem(400, "the body begins with a byte order mark (BOM); send UTF-8 without one")
         try:
             document = from_json(body)
         except ValueError as error:
@@ -134,7 +137,7 @@ class Decoder:
     ) -> tuple[Any, ...] | None:
         if isinstance(row, Mapping):
             return self._validate(row, {}, path, problems)
-        names = columns or list(self.contract.names)
+        names = list(self.contract.names) if columns is None else columns
         if not isinstance(row, Sequence) or isinstance(row, str):
             problems.add(path, f"an object by column, or a list of {len(names)} values", row)
             return None

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from modelyard.data.contract import Column
 from modelyard.data.encoding import booleans, category_text, timestamps
+from modelyard.data.rows import takes_numbers
 from modelyard.errors import ContractViolation
 
 __all__ = ["ColumnField", "column_field"]
@@ -81,7 +82,7 @@ def _number(column: Column) -> _Form:
 
 
 def _category(column: Column) -> _Form:
-    numeric = any(_is_number(category) for category in column.vocabulary)
+    numeric = takes_numbers(column)
     expected = "a text or a number" if numeric else "a text"
     schema: JsonSchema = {"type": ["string", "number"] if numeric else "string"}
     annotation: Any = Annotated[str, Field(strict=True)]
@@ -157,6 +158,9 @@ def _text_of_number(value: Any) -> Any:
 
 
 def _truth(value: Any) -> Any:
+    # the encoding takes both for a null: whether there may be one is the field's to say, and NaN is no JSON
+    if value is None or value != value:
+        raise ValueError
     try:
         booleans([value], "")
     except ContractViolation:
@@ -174,11 +178,3 @@ def _instant(value: str) -> str:
 
 def _seconds(value: str) -> float:
     return float(timestamps([value], "")[0])
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

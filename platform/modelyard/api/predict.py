@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -13,7 +14,8 @@ from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from modelyard.api.answers import AnswerEncoder
-from modelyard.api.decoding import Decoder
+from modelyard.api.decoding import MOST_ERRORS, Decoder
+from modelyard.api.problems import FieldProblem, RequestProblem, pointer
 from modelyard.api.typed import request_type
 from modelyard.data.contract import Contract
 from modelyard.data.rows import RowEncoder, TypedEncoder
@@ -154,7 +156,10 @@ class Predictor:
         if not request.within and self._violations.find(self._row.matrix):
             return self.finish(request)
         self._row()
-        answer, code = self.answers.one(self._row.scores[0].tolist())
+        scores = self._row.scores[0].tolist()
+        if not isfinite(sum(scores)):
+            return self.finish(request)
+        answer, code = self.answers.one(scores)
         self.metrics.count_one(code)
         return answer
 
@@ -200,6 +205,8 @@ class Predictor:
 
     def _predict(self, matrix: NDArray[np.float32]) -> Predictions:
         scores = self.model.scorer(matrix)
+        if not np.isfinite(scores).all():
+            raise _no_answer(scores)
         if not self.answers.classes:
             self.metrics.count_values(len(matrix))
             return Predictions(scores, scores.tolist())
@@ -224,6 +231,20 @@ class Predictor:
         """The wide type takes any number where the contract has whole ones."""
         values = row if type(row) is tuple else astuple(row)
         return all(values[place] is None or values[place].is_integer() for place in self._whole)
+
+
+def _no_answer(scores: Scores) -> RequestProblem:
+    """Numbers at the end of what float32 holds are numbers, but a model may not be able to add them up."""
+    rows = np.flatnonzero(~np.isfinite(scores.reshape(len(scores), -1)).all(axis=1)).tolist()
+    expected = "numbers that the model can calculate with"
+    problems = [
+        FieldProblem(path=where, expected=expected, received="larger ones", detail=f"{where}: the model has no answer")
+        for where in (pointer("rows", row) for row in rows[:MOST_ERRORS])
+    ]
+    detail = (
+        f"the model has no answer to {len(rows)} rows, the first at {problems[0].path}; a number is too large there"
+    )
+    return RequestProblem(422, detail, problems)
 
 
 def _decoder(contract: Contract, max_rows: int, *, narrow: bool) -> Callable[[bytes], Any]:

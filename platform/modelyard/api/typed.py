@@ -8,22 +8,27 @@ besides: nulls where training had none, unknown categories, values out of range.
 
 from __future__ import annotations
 
+import re
+from math import ceil, floor
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from modelyard.data.contract import Column, Contract
-from modelyard.data.rows import category_codes
+from modelyard.data.rows import category_codes, takes_numbers
 
-__all__ = ["request_type"]
+__all__ = ["nameable", "request_type"]
 
 LARGEST_INTEGER = 2**63 - 1
+NOTHING = r"(?!)"
+UNNAMEABLE = re.compile(r'[\x00-\x1f"\\]')
 
 
 def request_type(contract: Contract, max_rows: int, *, narrow: bool) -> type[msgspec.Struct]:
     """Returns the type of a request, with the attributes ``rows`` and ``timing``.
 
-    A row is a Struct with a field for each column, or a tuple of values, both in the contract's order.
+    A row is a Struct with a field for each column, or a tuple of values, both in the contract's order. There is no
+    Struct where msgspec cannot name a field as a column is.
 
     Args:
         contract: What the rows are.
@@ -38,12 +43,18 @@ def request_type(contract: Contract, max_rows: int, *, narrow: bool) -> type[msg
         field = (f"column_{number}", annotation)
         fields.append((*field, None) if column.nullable else field)
     names = {f"column_{number}": column.name for number, column in enumerate(contract.columns)}
-    row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False)
-    either: Any = row | tuple[tuple(types)]  # type: ignore[misc]
+    either: Any = tuple[tuple(types)]  # type: ignore[misc]
+    if all(map(nameable, contract.names)):
+        either |= msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False)
     rows: Any = Annotated[list[either], msgspec.Meta(min_length=1, max_length=max_rows)]
     order: Any = tuple[tuple(Literal[name] for name in contract.names)]  # type: ignore[misc]
     members: list[Any] = [("rows", rows), ("columns", order | None, None), ("timing", bool, False)]
     return msgspec.defstruct("Request", members, forbid_unknown_fields=True, gc=False)
+
+
+def nameable(name: str) -> bool:
+    """Whether msgspec can give a field this name."""
+    return UNNAMEABLE.search(name) is None
 
 
 def _narrow(column: Column) -> Any:
@@ -57,11 +68,10 @@ def _wide(column: Column) -> Any:
     annotation: Any
     if column.kind == "numeric":
         annotation = _within(float, column) if column.on_range == "refuse" else float
-    elif column.kind == "categorical" and column.on_unknown == "accept":
-        annotation = str | int | float if len(category_codes(column)) > len(column.vocabulary) + 1 else str
+    elif column.kind == "categorical":
+        annotation = str | int | float if takes_numbers(column) else str
     else:
-        annotation = _known(column) if column.kind == "categorical" else _text(column)
-        annotation = bool | int if column.kind == "boolean" else annotation
+        annotation = bool | int if column.kind == "boolean" else str
     return annotation | None if column.nullable or column.on_null == "accept" else annotation
 
 
@@ -74,18 +84,16 @@ def _within(kind: type, column: Column) -> Any:
         return kind
     low, high = column.minimum, column.maximum
     if kind is int:
-        if max(abs(low), abs(high)) > LARGEST_INTEGER:
-            return kind
-        low, high = int(low), int(high)
+        # msgspec compares within 64 bits; what is beyond is for the wide type
+        low, high = max(ceil(low), -LARGEST_INTEGER), min(floor(high), LARGEST_INTEGER)
     return Annotated[kind, msgspec.Meta(ge=low, le=high)]
 
 
 def _known(column: Column) -> Any:
     """The categories, and the numbers that stand for them; a float is no literal."""
     codes = category_codes(column)
-    literals: list[str | int] = [key for key in codes if isinstance(key, str)]
-    literals += [int(key) for key in codes if isinstance(key, float) and key.is_integer() and abs(key) < 2**53]
-    return Literal[tuple(literals)] if literals else str
+    literals = [key for key in codes if isinstance(key, str) or (isinstance(key, int) and abs(key) <= LARGEST_INTEGER)]
+    return Literal[tuple(literals)] if literals else Annotated[str, msgspec.Meta(pattern=NOTHING)]
 
 
 def _boolean(_: Column) -> Any:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from modelyard.data.contract import Column, Contract
 from modelyard.data.encoding import FIRST_CODE, NULL_CODE, UNKNOWN_CODE, Encoder, category_text, features_of
 
-__all__ = ["RowEncoder", "TypedEncoder", "category_codes"]
+__all__ = ["RowEncoder", "TypedEncoder", "category_codes", "takes_numbers"]
 
 NAN = float("nan")
 EPOCH = dt.datetime(1970, 1, 1)
@@ -50,7 +50,8 @@ class RowEncoder:
 
     def __init__(self, contract: Contract, matrix: NDArray[np.float32]) -> None:
         self._buffer = memoryview(matrix.data)
-        self._pack = struct.Struct(f"{len(features_of(contract))}f").pack_into
+        # the native form would write infinity for a number beyond float32, this one says so
+        self._pack = struct.Struct(f"={len(features_of(contract))}f").pack_into
         places = list(enumerate(contract.columns))
         self._codes = [(place, category_codes(column).get) for place, column in places if column.kind == "categorical"]
         self._booleans = [place for place, column in places if column.kind == "boolean"]
@@ -58,7 +59,7 @@ class RowEncoder:
         self._dates = [place for place, column in reversed(places) if column.kind == "datetime"]
 
     def __call__(self, row: Sequence[Any]) -> None:
-        """Encodes the values of a row, in the contract's order, nulls as None.
+        """Encodes the values of a row, in the contract's order, nulls as None, numbers finite.
 
         Raises:
             KeyError: A value is no boolean.
@@ -82,16 +83,22 @@ def category_codes(column: Column) -> dict[Any, int]:
     codes: dict[Any, int] = {None: NULL_CODE}
     for code, category in enumerate(column.vocabulary, FIRST_CODE):
         codes[category] = code
-        number = _number(category)
-        # 3, 3.0 and "3" are one category, "3.0" is another
-        if number is not None and category_text(number) == category:
-            codes[number] = code
+        # 3, 3.0 and "3" are one category, "3.0" is another; past 2^53 a whole number is no float
+        for kind in (int, float):
+            number = _number(kind, category)
+            if number is not None and category_text(number) == category:
+                codes[number] = code
     return codes
 
 
-def _number(text: str) -> float | None:
+def takes_numbers(column: Column) -> bool:
+    """Whether some of a column's categories can come as numbers."""
+    return len(category_codes(column)) > len(column.vocabulary) + 1
+
+
+def _number(kind: type[int] | type[float], text: str) -> float | None:
     try:
-        return float(text)
+        return kind(text)
     except ValueError:
         return None
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.data.contract import Column, Contract
-from modelyard.data.encoding import NULL_CODE, UNKNOWN_CODE, features_of
+from modelyard.data.encoding import LARGEST, NULL_CODE, UNKNOWN_CODE, features_of
 from modelyard.utils.types import Treatment
 
 __all__ = ["Violation", "ViolationKind", "Violations"]
@@ -61,7 +61,9 @@ class Violations:
                 self._checks.append(("unknown", column, place))
             if column.minimum is not None and column.maximum is not None:
                 self._checks.append(("range", column, place))
-        self._low, self._high = np.array(bounds, dtype=np.float32).reshape(-1, 2).T
+        # beyond float32 the encoding clips
+        held = np.clip(np.array(bounds).reshape(-1, 2), -LARGEST, LARGEST)
+        self._low, self._high = held.astype(np.float32).T
 
     @property
     def possible(self) -> list[tuple[str, ViolationKind]]:
