@@ -12,7 +12,7 @@ from modelyard.api.predict import Predictor, Request
 from modelyard.api.problems import MEDIA_TYPE, RequestProblem
 from modelyard.monitoring.metrics import PredictionMetrics, RouteMetrics
 
-__all__ = ["Answer", "Endpoint", "Fixed", "Headers", "JsonPrediction", "Prediction", "Scrape", "refusal"]
+__all__ = ["Answer", "Endpoint", "Fixed", "Format", "Headers", "JsonPrediction", "Prediction", "Scrape", "refusal"]
 
 Headers = Mapping[bytes, bytes]
 JSON = b"application/json"
@@ -32,6 +32,10 @@ class Answer(msgspec.Struct, gc=False):
     media_type: bytes = JSON
     status: int = 200
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+# answers a body; raises RequestProblem
+Format = Callable[[bytes], Answer]
 
 
 def refusal(problem: RequestProblem) -> Answer:
@@ -98,6 +102,18 @@ class Scrape(Endpoint):
         return Answer(self._figures.expose(), self._media_type)
 
 
+class Whole(msgspec.Struct, gc=False):
+    """A body that is read, predicted and answered in one piece.
+
+    Attributes:
+        body: The body.
+        answer: What answers it.
+    """
+
+    body: bytes
+    answer: Format
+
+
 class Prediction(Endpoint):
     """An endpoint that reads rows and predicts them."""
 
@@ -135,32 +151,36 @@ class JsonPrediction(Prediction):
     Args:
         metrics: Its counters.
         predictor: Does the work.
+        formats: What answers bodies of other media types.
     """
 
-    def __init__(self, metrics: RouteMetrics, predictor: Predictor) -> None:
+    def __init__(self, metrics: RouteMetrics, predictor: Predictor, formats: Mapping[bytes, Format]) -> None:
         super().__init__(metrics)
-        self._predictor = predictor
+        self._predictor, self._formats = predictor, formats
 
-    def read(self, body: bytes, headers: Headers) -> Request:
-        """Returns the rows of a body."""
+    def read(self, body: bytes, headers: Headers) -> Request | Whole:
+        """Returns the rows of a body; what is in another format is left to `finish` as a whole."""
         given = headers.get(b"content-type", JSON)
-        if given != JSON and given.partition(b";")[0].strip().lower() != JSON:
-            raise RequestProblem(
-                415,
-                f"the body is {given.decode('latin-1')}; send JSON with the header Content-Type: application/json",
-            )
+        if given != JSON and (media_type := given.partition(b";")[0].strip().lower()) != JSON:
+            answer = self._formats.get(media_type)
+            if answer is None:
+                known = ", ".join(each.decode() for each in (JSON, *self._formats))
+                raise RequestProblem(415, f"the body is {given.decode('latin-1')}; send it as one of: {known}")
+            return Whole(body, answer)
         return self._predictor.read(body)
 
-    def seconds(self, request: Request) -> float:
-        """Returns the estimate from the number of rows."""
-        return len(request.rows) * self._predictor.seconds_a_row
+    def seconds(self, request: Request | Whole) -> float:
+        """Returns the estimate from the number of rows; other formats are for many."""
+        return len(request.rows) * self._predictor.seconds_a_row if type(request) is Request else float("inf")
 
-    def finish(self, request: Request) -> Answer:
+    def finish(self, request: Request | Whole) -> Answer:
         """Answers any number of rows."""
+        if isinstance(request, Whole):
+            return request.answer(request.body)
         return Answer(self._predictor.finish(request))
 
-    def finish_inline(self, request: Request) -> Answer:
+    def finish_inline(self, request: Request | Whole) -> Answer:
         """Answers one row through buffers that are there already."""
-        if len(request.rows) == 1:
+        if type(request) is Request and len(request.rows) == 1:
             return Answer(self._predictor.finish_one(request))
-        return Answer(self._predictor.finish(request))
+        return self.finish(request)

@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 
 from modelyard.api.endpoints import Answer, Endpoint, Fixed, JsonPrediction, Scrape, refusal
+from modelyard.api.formats import find_formats
 from modelyard.api.predict import Predictor
 from modelyard.api.problems import RequestProblem
 from modelyard.api.source import ServedModel
@@ -61,8 +62,9 @@ class Serving:
 
     def _endpoints(self) -> Mapping[str, Endpoint]:
         found: dict[str, Endpoint] = {}
+        formats = find_formats(self.predictor, self.settings.serving.max_body_bytes)
         for path in PREDICT:
-            found[path] = JsonPrediction(self.metrics.route(path), self.predictor)
+            found[path] = JsonPrediction(self.metrics.route(path), self.predictor, formats)
         for path, answer in {**dict.fromkeys(LIVE, _alive), **dict.fromkeys(READY, _ready)}.items():
             found[path] = Fixed(self.metrics.route(path), answer)
         route, port = self.metrics.route("/metrics"), self.settings.serving.metrics_port

@@ -31,6 +31,7 @@ __all__ = [
     "category_text",
     "features_of",
     "has_distinct",
+    "instants",
     "numbers",
     "plain_values",
     "timestamps",
@@ -122,7 +123,7 @@ class Encoder:
         if column.kind == "categorical":
             return [self._encode_categories(self._codes[column.name], values)]
         if column.kind == "datetime":
-            return _date_parts(_instants(plain_values(values), column.name))
+            return _date_parts(instants(plain_values(values), column.name))
         read = booleans if column.kind == "boolean" else numbers
         return [np.clip(read(values, column.name), -LARGEST, LARGEST).astype(np.float32)]
 
@@ -188,8 +189,25 @@ def timestamps(values: Any, name: str) -> NDArray[np.float64]:
     Raises:
         ContractViolation: Names the first value that is no datetime.
     """
-    instants = _instants(plain_values(values), name)
-    return np.where(np.isnat(instants), np.nan, instants.astype(np.int64) / 1e6)
+    found = instants(plain_values(values), name)
+    return np.where(np.isnat(found), np.nan, found.astype(np.int64) / 1e6)
+
+
+def instants(values: Any, name: str) -> NDArray[np.datetime64]:
+    """Converts a column of datetimes or ISO 8601 texts to microseconds in UTC, NaT for null.
+
+    Raises:
+        ContractViolation: Names the first value that is no datetime.
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        return values.astype("datetime64[us]")
+    result = np.full(len(values), np.datetime64("NaT"), dtype="datetime64[us]")
+    for row, value in _known(values):
+        try:
+            result[row] = _instant(value)
+        except (TypeError, ValueError, OverflowError, AttributeError):
+            raise _violation(name, row, value, "an ISO 8601 datetime") from None
+    return result
 
 
 def plain_values(column: Any) -> Any:
@@ -210,18 +228,6 @@ def has_distinct(column: Any) -> bool:
     """Whether a column can be worked on by its distinct values: a series whose values are all of one type."""
     # among objects pandas takes 1, 1.0 and True for the same value, which are three categories
     return hasattr(column, "factorize") and hasattr(column, "dtype") and column.dtype != object
-
-
-def _instants(values: Any, name: str) -> NDArray[np.datetime64]:
-    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
-        return values.astype("datetime64[us]")
-    result = np.full(len(values), np.datetime64("NaT"), dtype="datetime64[us]")
-    for row, value in _known(values):
-        try:
-            result[row] = _instant(value)
-        except (TypeError, ValueError, OverflowError, AttributeError):
-            raise _violation(name, row, value, "an ISO 8601 datetime") from None
-    return result
 
 
 def _instant(value: Any) -> np.datetime64:

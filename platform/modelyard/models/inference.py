@@ -11,13 +11,10 @@ from modelyard.config.models import DataSettings
 from modelyard.data.loading import load_data, save_data
 from modelyard.errors import UsageError
 from modelyard.models.artifact import load_model
+from modelyard.models.batches import CHUNK_ROWS, answer_columns, chunks
 from modelyard.models.model import Model
 
-__all__ = ["PREDICTION", "batch_predict", "probability_column"]
-
-PREDICTION = "prediction"
-# rows scored at a time: keeps a forest's working memory small and is past what a graph gains from a batch
-CHUNK_ROWS = 50_000
+__all__ = ["batch_predict"]
 
 
 def batch_predict(
@@ -62,19 +59,11 @@ def batch_predict(
     return result
 
 
-def probability_column(label: object) -> str:
-    """Returns the name of a class's probability column."""
-    return f"probability_{label}"
-
-
 def _answers(model: Model, frame: pd.DataFrame, chunk_rows: int) -> pd.DataFrame:
     # encoded in one piece, so that an error names the table's own row
     matrix = model.encode(frame)
-    parts = [model.scorer(matrix[start : start + chunk_rows]) for start in range(0, len(matrix), chunk_rows)]
+    parts = [model.scorer(matrix[rows]) for rows in chunks(len(matrix), chunk_rows)]
     if not parts:
         raise UsageError("the table has no rows to predict")
     scores = np.concatenate(parts)
-    columns = {PREDICTION: model.decide(scores)}
-    for number, label in enumerate(model.contract.target.classes):
-        columns[probability_column(label)] = scores[:, number]
-    return pd.DataFrame(columns, index=frame.index)
+    return pd.DataFrame(answer_columns(model.contract, scores, model.decide(scores)), index=frame.index)
