@@ -100,7 +100,8 @@ def _category(column: Column) -> _Form:
 
 
 def _boolean(_: Column) -> _Form:
-    return _Form(Annotated[Any, BeforeValidator(_truth)], "true or false", "", {"type": "boolean"})
+    remark = "0, 1 and the texts true and false are taken too"
+    return _Form(Annotated[Any, BeforeValidator(_truth)], "true or false", remark, {"type": "boolean"})
 
 
 def _datetime(column: Column) -> _Form:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
+from pydantic import BaseModel, ConfigDict, Field, RootModel, WithJsonSchema, create_model
 
 from modelyard.api.fields import column_field
 from modelyard.data.contract import Contract
@@ -24,6 +24,7 @@ __all__ = [
     "row_model",
 ]
 
+REQUEST = "Rows to predict. Where a key is there twice, in an object of any depth, the last one counts."
 Value = str | bool | int | float | None
 
 
@@ -103,8 +104,13 @@ def row_model(contract: Contract) -> type[BaseModel]:
 
 def request_model(contract: Contract, max_rows: int) -> type[BaseModel]:
     """Returns the type of a request: rows by name, or as lists of values in the order of ``columns``."""
-    either: Any = row_model(contract) | Annotated[list[Value], Field(description="Values in the order of columns.")]
+    either: Any = (
+        row_model(contract)
+        | Annotated[list[Value], Field(description="A value for each of `columns`, in their order.")]
+    )
     row: Any = create_model("RowOrValues", __base__=_Exclusive, __doc__="One row.", root=(either, ...))
+    name: Any = Annotated[str, WithJsonSchema({"type": "string", "enum": list(contract.names)})]
+    names: Any = Annotated[list[name], Field(json_schema_extra={"uniqueItems": True})]
     columns = Field(None, description="Names for rows that are lists of values; none: the contract's columns.")
     rows = Field(min_length=1, max_length=max_rows, description=f"One to {max_rows} rows.")
     example: Any = {"rows": [dict(contract.example)]}
@@ -112,10 +118,10 @@ def request_model(contract: Contract, max_rows: int) -> type[BaseModel]:
     timing = Field(False, description="Whether the answer shall say how long its steps took.")
     definitions: dict[str, Any] = {
         "rows": (list[row], rows),
-        "columns": (list[str] | None, columns),
+        "columns": (names | None, columns),
         "timing": (bool, timing),
     }
-    return create_model("PredictRequest", __config__=config, __doc__="Rows to predict.", **definitions)
+    return create_model("PredictRequest", __config__=config, __doc__=REQUEST, **definitions)
 
 
 def answer_model(contract: Contract) -> type[BaseModel]:
