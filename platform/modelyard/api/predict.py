@@ -189,10 +189,10 @@ class Predictor:
             matrix = self._encoder.encode(dict(columns))
             if not request.within:
                 self._count_violations(matrix)
-        except REFUSALS:
-            table, _ = self.decoder.decode(request.body)
-            matrix = self.model.encode(table)
-            self.metrics.count_handed_on()
+        except ContractViolation:
+            # it names every wrong field
+            self.decoder.decode(request.body)
+            raise
         return matrix
 
     def _count_violations(self, matrix: NDArray[np.float32]) -> None:
