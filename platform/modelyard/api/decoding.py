@@ -97,7 +97,7 @@ class Decoder:
             return (), None
         for key in document:
             if key not in KEYS:
-                problems.add((key,), '"rows", "columns" or "timing"', key, _hint(str(key), KEYS))
+                problems.add((_cut(key),), '"rows", "columns" or "timing"', key, _hint(key, KEYS))
         if not isinstance(document.get("timing", False), bool):
             problems.add(("timing",), "true or false", document["timing"])
         if "rows" not in document:
@@ -150,15 +150,16 @@ class Decoder:
     def _validate(
         self, row: Mapping[str, Any], places: Mapping[str, int], path: tuple[str | int, ...], problems: _Problems
     ) -> tuple[Any, ...] | None:
+        unknown = [name for name in row if name not in self._expected]
+        for name in unknown:
+            problems.add((*path, _cut(name)), "a column of the contract", name, _hint(name, self._expected))
+        known = {name: value for name, value in row.items() if name in self._expected} if unknown else row
         try:
-            checked = self._row.model_validate(row).__dict__
+            checked = self._row.model_validate(known).__dict__
         except ValidationError as error:
             for name in dict.fromkeys(str(detail["loc"][0]) for detail in error.errors(include_url=False)):
                 where = (*path, places.get(name, name))
-                if name in self._expected:
-                    problems.add(where, self._expected[name], row.get(name, NOTHING), column=name)
-                else:
-                    problems.add(where, "a column of the contract", name, _hint(name, self._expected))
+                problems.add(where, self._expected[name], row.get(name, NOTHING), column=name)
             return None
         return tuple(checked[name] for name in self._fields)
 
@@ -166,3 +167,8 @@ class Decoder:
 def _hint(name: str, candidates: Iterable[str]) -> str:
     # comparing takes time by the length, and nobody means a column by a text like that
     return nearest(name, candidates) if len(name) <= LONGEST_NAME else ""
+
+
+def _cut(name: str) -> str:
+    # a refusal need not be longer than what it refuses
+    return name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
