@@ -11,6 +11,19 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from modelyard.api.models import answer_model, request_model
 from modelyard.api.problems import MEDIA_TYPE, ProblemDetails
 from modelyard.api.serving import PREDICT, Serving
+from modelyard.api.tensor_table import natural_datatype
+from modelyard.api.v2 import model_path
+from modelyard.api.v2_messages import (
+    InferAnswer,
+    InferRequest,
+    Liveness,
+    ModelMetadata,
+    Readiness,
+    ServerMetadata,
+    V2Problem,
+)
+from modelyard.data.contract import Column, Contract
+from modelyard.data.encoding import booleans, category_text
 
 __all__ = ["complete_openapi"]
 
@@ -19,6 +32,7 @@ REFERENCE = "#/components/schemas/{model}"
 REFUSALS = {
     400: "The body is not JSON, or not what its headers say.",
     401: "A key is needed.",
+    404: "There is no such output.",
     408: "The body did not come in time.",
     413: "The body or the number of rows is past the limit.",
     415: "The body is of another type.",
@@ -26,6 +40,15 @@ REFUSALS = {
     429: "Too many requests at the same time.",
     503: "The service is about to end.",
 }
+V2_BODIES = (InferRequest, InferAnswer, ServerMetadata, ModelMetadata, Liveness, Readiness, V2Problem)
+V2_TENSORS = (
+    "One tensor for each column, of the shape [rows] or [rows, 1]; where all columns are numeric also a single one, of "
+    "any other name and the shape [rows, columns]. Columns of numbers take every datatype of numbers, booleans BOOL or "
+    "numbers, categories BYTES (and numbers, where some are), dates BYTES. A null is NaN in a tensor of floats, null "
+    "in JSON, and in BYTES an empty text, None, nan, <NA> or NaT, except where the column has a category of that name. "
+    "Probabilities are in the order of the classes at /api/v1/models. Values may follow the JSON, as the binary tensor "
+    "extension has it; Inference-Header-Content-Length then says how long the JSON is."
+)
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -72,7 +95,59 @@ def _paths(serving: Serving) -> Document:
         PREDICT[0]: {"post": predict},
         "/livez": {"get": {**probe, "summary": "Whether the process works", "operationId": "livez"}},
         "/readyz": {"get": {**ready, "summary": "Whether it takes requests", "operationId": "readyz"}},
+        **_v2_paths(serving),
     }
+
+
+def _v2_paths(serving: Serving) -> Document:
+    """The Open Inference Protocol; every path below the model's is there with /versions/VERSION too."""
+    model = serving.served.model
+    path = model_path(model)
+    example = {"inputs": [_example_tensor(column, model.contract) for column in model.contract.columns]}
+    request = {"schema": _reference(InferRequest.__name__), "example": example}
+    body = {"application/json": request, "application/octet-stream": {}}
+    answer = {"application/json": {"schema": _reference(InferAnswer.__name__)}, "application/octet-stream": {}}
+    infer = {
+        "tags": ["Open Inference Protocol"],
+        "summary": f"Predict {model.contract.target.name} of tensors",
+        "operationId": "v2_infer",
+        "description": V2_TENSORS,
+        "requestBody": {"required": True, "content": body},
+        "responses": {
+            "200": {"description": "The outputs.", "content": answer},
+            **_refusals(400, 401, 404, 408, 413, 415, 422, 429, of=V2Problem),
+        },
+    }
+    return {
+        "/v2": {"get": _v2_look(ServerMetadata, "v2", "What serves")},
+        "/v2/health/live": {"get": _v2_look(Liveness, "v2_live", "Whether the process works")},
+        "/v2/health/ready": {"get": _v2_look(Readiness, "v2_ready", "Whether it takes requests")},
+        path: {"get": _v2_look(ModelMetadata, "v2_model", "The model's inputs and outputs")},
+        f"{path}/ready": {"get": _v2_look(Readiness, "v2_model_ready", "Whether the model takes requests")},
+        f"{path}/infer": {"post": infer},
+    }
+
+
+def _v2_look(answer: type[BaseModel], name: str, summary: str) -> Document:
+    content = {"application/json": {"schema": _reference(answer.__name__)}}
+    responses = {"200": {"description": "Yes.", "content": content}}
+    if answer is Readiness:
+        responses["503"] = {"description": REFUSALS[503], "content": content}
+    return {
+        "tags": ["Open Inference Protocol"],
+        "summary": summary,
+        "operationId": name,
+        "responses": {**responses, **_refusals(401, 429, of=V2Problem)},
+    }
+
+
+def _example_tensor(column: Column, contract: Contract) -> Document:
+    value, datatype = contract.example.get(column.name), natural_datatype(column)
+    if datatype == "BYTES":
+        value = category_text(value)
+    elif datatype == "BOOL" and value is not None:
+        value = bool(booleans([value], column.name)[0])
+    return {"name": column.name, "datatype": datatype, "shape": [1], "data": [value]}
 
 
 def _schemas(serving: Serving) -> Document:
@@ -81,15 +156,16 @@ def _schemas(serving: Serving) -> Document:
     bodies: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (request_model(contract, serving.settings.serving.max_rows), "validation"),
         (answer_model(contract), "serialization"),
-        (ProblemDetails, "validation"),
+        *((body, "validation") for body in (ProblemDetails, *V2_BODIES)),
     ]
     _, document = models_json_schema(bodies, ref_template=REFERENCE)
     schemas: Document = document["$defs"]
     return schemas
 
 
-def _refusals(*codes: int) -> Document:
-    content = {MEDIA_TYPE: {"schema": _reference(ProblemDetails.__name__)}}
+def _refusals(*codes: int, of: type[ProblemDetails] = ProblemDetails) -> Document:
+    media_type = MEDIA_TYPE if of is ProblemDetails else "application/json"
+    content = {media_type: {"schema": _reference(of.__name__)}}
     return {str(code): {"description": REFUSALS[code], "content": content} for code in codes}
 
 

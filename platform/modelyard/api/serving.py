@@ -12,6 +12,7 @@ from modelyard.api.formats import find_formats
 from modelyard.api.predict import Predictor
 from modelyard.api.problems import RequestProblem
 from modelyard.api.source import ServedModel
+from modelyard.api.v2 import v2_endpoints
 from modelyard.config.models import Settings
 from modelyard.monitoring.exposition import serve_metrics
 from modelyard.monitoring.metrics import PredictionMetrics
@@ -65,6 +66,7 @@ class Serving:
         formats = find_formats(self.predictor, self.settings.serving.max_body_bytes)
         for path in PREDICT:
             found[path] = JsonPrediction(self.metrics.route(path), self.predictor, formats)
+        found |= v2_endpoints(self.predictor, self.metrics)
         for path, answer in {**dict.fromkeys(LIVE, _alive), **dict.fromkeys(READY, _ready)}.items():
             found[path] = Fixed(self.metrics.route(path), answer)
         route, port = self.metrics.route("/metrics"), self.settings.serving.metrics_port
