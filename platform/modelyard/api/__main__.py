@@ -28,7 +28,7 @@ def main() -> int:
     except ModelyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    uvicorn.run(app, host=arguments.host, port=arguments.port)
+    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False)
     return 0
 
 
