@@ -77,7 +77,7 @@ test-browser: $(READY) ## the pages in a real Chromium (/usr/bin/chromium)
 	$(BIN)/python -m pytest -m browser
 
 .PHONY: bench
-bench: $(READY) ## measure what docs/benchmarks.md says: BENCH=scores, parity, http_parity, files, memory or start, ARGS=DATA_FOLDER
+bench: $(READY) ## measure what docs/benchmarks.md says: BENCH=scores, parity, serving and so on, ARGS=DATA_FOLDER
 	$(BIN)/python bench/$(BENCH).py $(ARGS)
 
 .PHONY: lock

@@ -94,6 +94,12 @@ class Server:
         """Stops the server."""
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """The process that all of the server's others are below."""
+        assert self._process is not None, "the server is not running"
+        return self._process.pid
+
     def predict(self, rows: Sequence[Mapping[str, Any] | Sequence[Any]]) -> list[dict[str, Any]]:
         """Returns a prediction for each row.
 

@@ -142,10 +142,11 @@ def test_a_second_ctrl_c_ends_it(tmp_path: Path) -> None:
     with start(settings(tmp_path, time_budget_s=600.0)) as process:
         run = run_with_trials(tmp_path, 1, process)
         ray = descendants(process.pid)
-        while process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.3)
-        process.communicate(timeout=60)
+        process.send_signal(signal.SIGINT)
+        # soon enough that it cannot have come to its end in between
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE_S)
     assert process.returncode != 0
     assert gone(ray)
     assert run.info["state"] == "interrupted"

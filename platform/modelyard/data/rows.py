@@ -57,6 +57,7 @@ class RowEncoder:
         self._booleans = [place for place, column in places if column.kind == "boolean"]
         # from the right, since a date becomes several values
         self._dates = [place for place, column in reversed(places) if column.kind == "datetime"]
+        self._mixed = any(column.kind != "numeric" for column in contract.columns)
 
     def __call__(self, row: Sequence[Any]) -> None:
         """Encodes the values of a row, in the contract's order, nulls as None, numbers finite.
@@ -66,7 +67,7 @@ class RowEncoder:
             OverflowError: A number is beyond float32.
             ValueError: A text is no ISO 8601 datetime.
         """
-        values = list(row)
+        values: Any = list(row) if self._mixed else row
         for place, code_of in self._codes:
             values[place] = code_of(values[place], UNKNOWN_CODE)
         for place in self._booleans:
