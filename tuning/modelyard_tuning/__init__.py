@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,10 +10,6 @@ if TYPE_CHECKING:
     from modelyard_tuning.progress import Progress
 
 __all__ = ["Outcome", "Progress", "tune"]
-
-# threads of OpenMP spin while they wait for each other; where something else wants the cores too, a fit on all of
-# them then takes ten times as long. It counts until scikit-learn loads its OpenMP
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {"Outcome": "outcome", "Progress": "progress", "tune": "job"}
 
