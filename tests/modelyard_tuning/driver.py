@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 
 from modelyard.config.models import Settings
@@ -11,6 +12,8 @@ from modelyard_tuning.job import tune
 
 
 def main() -> None:
+    # a shell starts what runs in its background with the signal ignored, and children inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = Settings.model_validate_json(sys.argv[1])
     resume = open_run("latest", settings.storage.runs) if "resume" in sys.argv else None
     outcome = tune(settings, resume=resume)
