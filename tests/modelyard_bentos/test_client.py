@@ -5,8 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -17,15 +15,7 @@ from modelyard.config.models import Settings
 from modelyard.errors import ServiceError
 from modelyard_bentos.client import Server
 from modelyard_bentos.packaging import Packed
-
-DEADLINE_S = 60
-
-
-def until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+from waiting import DEADLINE_S, until
 
 
 def test_a_model_s_folder_is_served_by_the_given_settings_and_stops_whole(folder: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -113,24 +112,6 @@ def test_openapi_has_the_contract_s_types(server: Server) -> None:
         "_copy": "boolean",
         "json": ["string", "number"],
     }
-
-
-def test_metrics_add_up_over_the_workers(server: Server) -> None:
-    def total(name: str) -> float:
-        lines = httpx.get(server.url + "/metrics").text.splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
-
-    async def ask() -> None:
-        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
-            await asyncio.gather(*(client.post("/predict", json={"rows": [GOOD] * 5}) for _ in range(20)))
-
-    rows, requests = total("modelyard_rows_total"), total('modelyard_requests_total{code="200",route="/predict"}')
-    labels = total("modelyard_predictions_total")
-    asyncio.run(ask())
-    assert total("modelyard_rows_total") == rows + 100
-    assert total("modelyard_predictions_total") == labels + 100
-    assert total('modelyard_requests_total{code="200",route="/predict"}') == requests + 20
-    assert total("bentoml_service_request_total") > 0
 
 
 def test_no_training_library_is_loaded(packed: Packed, tmp_path: Path) -> None:

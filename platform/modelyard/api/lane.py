@@ -180,7 +180,8 @@ class Lane:
             if endpoint.method and method != endpoint.method and not (method == "HEAD" and endpoint.method == "GET"):
                 detail = f"{scope['path']} does not answer {method}; it answers {endpoint.method}"
                 raise RequestProblem(405, detail, headers={"Allow": endpoint.method})
-            if len(self._in_flight) > self._serving.max_concurrency:
+            # never a probe: a busy process would be restarted, with all that it is answering
+            if endpoint.reads and len(self._in_flight) > self._serving.max_concurrency:
                 detail = f"{self._serving.max_concurrency} requests are being answered already; try again in a second"
                 raise RequestProblem(429, detail, headers={"Retry-After": "1"})
             if b"expect" in headers and _length(headers) > self._serving.max_body_bytes:

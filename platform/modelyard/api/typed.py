@@ -58,9 +58,13 @@ def nameable(name: str) -> bool:
 
 
 def _narrow(column: Column) -> Any:
-    annotation = {"numeric": _number, "categorical": _known, "boolean": _boolean, "datetime": _text}[column.kind](
-        column
-    )
+    annotation: Any
+    if column.kind == "numeric":
+        annotation = _within(int if column.integer else float, column)
+    elif column.kind == "categorical":
+        annotation = _known(column)
+    else:
+        annotation = bool if column.kind == "boolean" else str
     return annotation | None if column.nullable else annotation
 
 
@@ -73,10 +77,6 @@ def _wide(column: Column) -> Any:
     else:
         annotation = bool | int if column.kind == "boolean" else str
     return annotation | None if column.nullable or column.on_null == "accept" else annotation
-
-
-def _number(column: Column) -> Any:
-    return _within(int if column.integer else float, column)
 
 
 def _within(kind: type, column: Column) -> Any:
@@ -94,11 +94,3 @@ def _known(column: Column) -> Any:
     codes = category_codes(column)
     literals = [key for key in codes if isinstance(key, str) or (isinstance(key, int) and abs(key) <= LARGEST_INTEGER)]
     return Literal[tuple(literals)] if literals else Annotated[str, msgspec.Meta(pattern=NOTHING)]
-
-
-def _boolean(_: Column) -> Any:
-    return bool
-
-
-def _text(_: Column) -> Any:
-    return str

@@ -9,7 +9,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,9 @@ from modelyard.api.serving import Serving
 from modelyard.api.source import load_served
 from modelyard.config.models import Settings
 from served_model import json_rows
+from waiting import DEADLINE_S, until
 
 BODY = json.dumps({"rows": [GOOD]}).encode()
-DEADLINE_S = 30.0
 
 
 @contextmanager
@@ -89,13 +89,6 @@ def talk(service: tuple[str, int, Serving], *pieces: bytes, close_writing: bool 
 def count(serving: Serving, name: str, **labels: str) -> float:
     serving.metrics.flush()
     return serving.metrics.registry.get_sample_value(name, labels) or 0.0
-
-
-def until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_it_stands_in_front_of_the_application(service: tuple[str, int, Serving], client: httpx.Client) -> None:
@@ -192,6 +185,9 @@ def test_one_more_than_may_be_answered_at_a_time_is_told_to_come_back(folder: Pa
             until(lambda: httpx.post(f"{url}/predict", content=BODY).status_code == 429)
             refused = httpx.post(f"{url}/predict", content=BODY)
             assert refused.headers["retry-after"] == "1"
+            # a busy process must be neither restarted nor out of sight
+            for path in ("/livez", "/readyz", "/startupz", "/v2/health/live", "/v2/health/ready", "/metrics"):
+                assert httpx.get(url + path).status_code == 200, path
             assert refused.json()["title"] == "Too Many Requests"
             waiting.sendall(BODY[10:])
             assert waiting.recv(100).startswith(b"HTTP/1.1 200 ")

@@ -1,0 +1,76 @@
+"""Several workers under BentoML's parent: the lane in front of each, and figures that add up over all of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from importlib.metadata import requires, version
+from pathlib import Path
+
+import httpx
+import pytest
+from packaging.requirements import Requirement
+
+from malformed_bodies import GOOD
+from modelyard.config.models import Settings
+from modelyard_bentos.client import Server
+from waiting import until
+
+ROWS, REQUESTS = 5, 20
+ANSWERED = 'modelyard_requests_total{code="200",route="/predict"}'
+
+
+@pytest.fixture
+def pair(folder: Path) -> Iterator[Server]:
+    """A server of two workers that nobody has asked yet."""
+    with Server(folder, Settings.model_validate({"api": {"workers": 2}})) as running:
+        yield running
+
+
+def figures(server: Server) -> dict[str, float]:
+    lines = httpx.get(f"{server.url}/metrics", timeout=30).text.splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
+
+
+def total(server: Server, name: str) -> float:
+    return sum(value for series, value in figures(server).items() if series.startswith(name))
+
+
+def ask(server: Server) -> None:
+    """Every request on a connection of its own, so that both workers get some."""
+    for _ in range(REQUESTS):
+        assert httpx.post(f"{server.url}/predict", json={"rows": [GOOD] * ROWS}, timeout=30).status_code == 200
+
+
+def workers(server: Server) -> list[int]:
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    return [pid for pid in map(int, children) if b"worker.service" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_figures_add_up_over_workers_and_stay_when_one_is_killed(pair: Server) -> None:
+    ask(pair)
+    # a scrape makes only the worker that it reaches write what is pending; the others do a moment later
+    until(lambda: total(pair, ANSWERED) == REQUESTS)
+    until(lambda: total(pair, "modelyard_rows_total") == REQUESTS * ROWS)
+    until(lambda: total(pair, "modelyard_predictions_total") == REQUESTS * ROWS)
+    before = workers(pair)
+    assert len(before) == 2
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: len(now := workers(pair)) == 2 and before[0] not in now)
+    assert total(pair, ANSWERED) == REQUESTS
+    ask(pair)
+    until(lambda: total(pair, ANSWERED) == 2 * REQUESTS)
+    until(lambda: total(pair, "modelyard_rows_total") == 2 * REQUESTS * ROWS)
+
+
+def test_the_lane_stands_in_front_of_the_bentoml_that_we_support(pair: Server) -> None:
+    supported = next(one for one in map(Requirement, requires("modelyard") or ()) if one.name == "bentoml")
+    assert version("bentoml") in supported.specifier
+    ask(pair)
+    httpx.get(f"{pair.url}/api/v1/health").raise_for_status()
+    until(lambda: total(pair, ANSWERED) == REQUESTS)
+    # what BentoML's own middlewares saw, they counted; a series of its API is there at 0
+    counts = {name: value for name, value in figures(pair).items() if name.startswith("bentoml_service_request_total")}
+    assert sum(value for name, value in counts.items() if "/api/v1/health" in name) > 0
+    assert sum(value for name, value in counts.items() if "/predict" in name) == 0
