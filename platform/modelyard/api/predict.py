@@ -155,8 +155,7 @@ class Predictor:
             return self.finish(request)
         if not request.within and self._violations.find(self._row.matrix):
             return self.finish(request)
-        self._row()
-        scores = self._row.scores[0].tolist()
+        scores = self._row()
         if not isfinite(sum(scores)):
             return self.finish(request)
         answer, code = self.answers.one(scores)

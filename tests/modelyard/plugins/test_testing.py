@@ -51,10 +51,10 @@ class IgnoresRounds(LightGbm):
 class MovedWeights(Linear):
     def convert(self, fitted: Fitted, shape: TableShape) -> bytes:
         model = onnx.load_model_from_string(super().convert(fitted, shape))
-        for each in model.graph.initializer:
-            if each.name == "number_weights":
-                moved = onnx.numpy_helper.to_array(each) * np.float32(1.001)
-                each.CopyFrom(onnx.numpy_helper.from_array(moved, each.name))
+        for node in model.graph.node:
+            for each in node.attribute:
+                if each.name == "coefficients":
+                    each.floats[:] = [1.001 * weight for weight in each.floats]
         return bytes(model.SerializeToString())
 
 

@@ -12,14 +12,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from modelyard.plugins.base import TableShape
 
-__all__ = ["INPUT", "OPSETS", "RAW", "Link", "build_model", "constant", "round_down"]
+__all__ = ["INPUT", "ML", "OPSETS", "RAW", "Link", "build_model", "constant", "round_down"]
 
 INPUT = "X"
 RAW = "raw"
-OPSETS = {"": 17, "ai.onnx.ml": 3}
+ML = "ai.onnx.ml"
+OPSETS = {"": 17, ML: 3}
 IR_VERSION = 8  # the one that belongs to opset 17; a newer one would only shut out older runtimes
 
-Link = Literal["identity", "sigmoid", "softmax"]
+Link = Literal["none", "identity", "sigmoid", "softmax"]
 
 
 def build_model(
@@ -33,10 +34,11 @@ def build_model(
     """Completes a graph that computes raw scores to a serialized model.
 
     Args:
-        nodes: Compute the tensor `RAW` from `INPUT`: shape (n, 1) for regression and two classes (the
-            positive one), else (n, seen classes).
+        nodes: Compute the tensor `RAW` from `INPUT`: shape (n, 1) for regression, and for two classes (the positive
+            one) where the link is identity or sigmoid; else (n, seen classes).
         constants: What they refer to.
-        link: From raw scores to probabilities; identity where they are probabilities, or values.
+        link: From raw scores to probabilities; identity where they are shares that were added up, none where they are
+            probabilities, or values.
         shape: Task, number of classes, number of features.
         seen: Codes of the classes that the fit saw; the others get probability 0.
 
@@ -86,12 +88,12 @@ def _probabilities(
         # a sum of float32 shares can end a little beyond 1
         constants += [constant("least", 0.0), constant("most", 1.0)]
         steps.append(("Clip", ["least", "most"], {}))
-    if len(seen) == 2:
+    if len(seen) == 2 and link in ("identity", "sigmoid"):
         # softmax over (0, z) is the sigmoid, and keeps the relative precision of small probabilities on both sides
         weights, bias = ([[-1, 1]], [1, 0]) if link == "identity" else ([[0, 1]], [0, 0])
         constants += [constant("pair_weights", weights), constant("pair_bias", bias)]
         steps.append(("Gemm", ["pair_weights", "pair_bias"], {}))
-    if link != "identity":
+    if link in ("sigmoid", "softmax"):
         steps.append(("Softmax", [], {"axis": 1}))
     if len(seen) < classes:
         constants.append(constant("widen", np.eye(classes)[seen]))

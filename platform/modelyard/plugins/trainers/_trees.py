@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 
 from modelyard.plugins.base import Fitted, TableShape, TabularTrainer
-from modelyard.plugins.trainers._onnx import INPUT, RAW, Link, build_model, round_down
+from modelyard.plugins.trainers._onnx import INPUT, ML, RAW, Link, build_model, round_down
 
 __all__ = ["Ensemble", "Tree", "TreeTrainer"]
 
@@ -104,7 +104,7 @@ def _node(ensemble: Ensemble) -> onnx.NodeProto:
         threshold = round_down(threshold)
     numbers = _join(np.arange(size) for size in sizes)
     owner = np.repeat(np.arange(len(trees)), sizes)
-    node = onnx.NodeProto(op_type="TreeEnsembleRegressor", domain="ai.onnx.ml", input=[INPUT], output=[RAW])
+    node = onnx.NodeProto(op_type="TreeEnsembleRegressor", domain=ML, input=[INPUT], output=[RAW])
     _add(node, "n_targets", len(ensemble.base))
     _add(node, "base_values", ensemble.base.astype(np.float32))
     _add(node, "nodes_treeids", owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -19,7 +20,7 @@ from modelyard.plugins.registry import register_plugin
 from modelyard.plugins.space import Float, Params, Space
 from modelyard.plugins.threads import limited_threads
 from modelyard.plugins.trainers._columns import LinearColumns
-from modelyard.plugins.trainers._onnx import INPUT, RAW, Link, build_model, constant
+from modelyard.plugins.trainers._onnx import INPUT, ML, RAW, build_model, constant
 
 __all__ = ["Linear"]
 
@@ -69,24 +70,39 @@ class Linear(TabularTrainer):
             return Fitted(pipeline.fit(X, y))
 
     def convert(self, fitted: Fitted, shape: TableShape) -> bytes:
-        """Returns scaled numbers times weights, plus one looked-up weight a category."""
+        """Returns scaled numbers times weights, plus one looked-up weight a category.
+
+        What a graph costs for one row is its number of nodes, so those that do several steps at once are taken.
+        """
         columns, model = fitted.pipeline["columns"], fitted.pipeline["model"]
-        weights = np.atleast_2d(model.coef_).T
-        outputs = weights.shape[1]
+        weights, intercept = np.atleast_2d(model.coef_).T, np.ravel(model.intercept_)
+        if shape.classes and weights.shape[1] == 1:
+            # softmax over (0, z) is the sigmoid, and keeps the relative precision of small probabilities on both sides
+            weights, intercept = (np.c_[np.zeros_like(part), part] for part in (weights, intercept[:, np.newaxis]))
+            intercept = intercept.ravel()
         count, marks = len(columns.numbers), len(columns.marked)
-        terms: list[str] = ["intercept"]
-        nodes: Nodes = []
-        constants = [constant("intercept", np.ravel(model.intercept_))]
+        seen = model.classes_ if shape.classes else None
+        if count == len(shape.features) and not marks:
+            post = "NONE" if seen is None else "SOFTMAX"
+            nodes = _numbers(INPUT, columns, weights, intercept, RAW, post)
+            return build_model(nodes, [], link="none", shape=shape, seen=seen)
+        nodes, constants, terms = [], [], []
         if count:
-            nodes += _numbers(columns, weights[: count + marks], constants)
-            terms += ["from_numbers", "from_marks"] if marks else ["from_numbers"]
+            constants.append(constant("numbers", columns.numbers, np.int64))
+            nodes.append(make_node("Gather", [INPUT, "numbers"], ["number"], axis=1))
+            nodes += _numbers("number", columns, weights[:count], intercept, "from_numbers")
+            terms.append("from_numbers")
+        else:
+            constants.append(constant("intercept", intercept))
+            terms.append("intercept")
+        if marks:
+            nodes += _marks(columns, weights[count : count + marks], constants)
+            terms.append("from_marks")
         if len(columns.categories):
             nodes += _categories(columns, weights[count + marks :], constants)
             terms.append("from_categories")
         nodes.append(make_node("Sum", terms, [RAW]))
-        link: Link = "sigmoid" if outputs == 1 else "softmax"
-        seen = model.classes_ if shape.classes else None
-        return build_model(nodes, constants, link=link, shape=shape, seen=seen)
+        return build_model(nodes, constants, link="softmax", shape=shape, seen=seen)
 
     def cost(self, fitted: Fitted, shape: TableShape) -> float:  # noqa: ARG002  the interface's argument
         """Returns the products of numbers, and one sum a category, for each output."""
@@ -95,31 +111,33 @@ class Linear(TabularTrainer):
         return float(terms * len(np.atleast_2d(model.coef_)))
 
 
-def _numbers(columns: LinearColumns, weights: NDArray[np.float64], constants: Constants) -> Nodes:
-    count = len(columns.numbers)
-    constants += [
-        constant("numbers", columns.numbers, np.int64),
-        constant("mean", columns.mean),
-        constant("scale", columns.scale),
-        constant("zero", 0.0),
-        constant("number_weights", weights[:count]),
+def _numbers(
+    given: str,
+    columns: LinearColumns,
+    weights: NDArray[np.float64],
+    intercept: NDArray[np.float64],
+    output: str,
+    post_transform: str = "NONE",
+) -> Nodes:
+    count, outputs = weights.shape
+    scaled = {"offset": columns.mean.tolist(), "scale": (1 / columns.scale.astype(np.float64)).tolist()}
+    filled = {"imputed_value_floats": [0.0] * count, "replaced_value_float": math.nan}
+    weighted = {"coefficients": weights.T.ravel().tolist(), "intercepts": intercept.tolist(), "targets": outputs}
+    return [
+        make_node("Scaler", [given], ["scaled"], domain=ML, **scaled),
+        make_node("Imputer", ["scaled"], ["filled"], domain=ML, **filled),
+        make_node("LinearRegressor", ["filled"], [output], domain=ML, post_transform=post_transform, **weighted),
     ]
-    nodes = [
-        make_node("Gather", [INPUT, "numbers"], ["number"], axis=1),
-        make_node("IsNaN", ["number"], ["null"]),
-        make_node("Sub", ["number", "mean"], ["centered"]),
-        make_node("Div", ["centered", "scale"], ["scaled"]),
-        make_node("Where", ["null", "zero", "scaled"], ["filled"]),
-        make_node("MatMul", ["filled", "number_weights"], ["from_numbers"]),
+
+
+def _marks(columns: LinearColumns, weights: NDArray[np.float64], constants: Constants) -> Nodes:
+    constants += [constant("marked", columns.numbers[columns.marked], np.int64), constant("mark_weights", weights)]
+    return [
+        make_node("Gather", [INPUT, "marked"], ["may_be_null"], axis=1),
+        make_node("IsNaN", ["may_be_null"], ["null"]),
+        make_node("Cast", ["null"], ["mark"], to=TensorProto.FLOAT),
+        make_node("MatMul", ["mark", "mark_weights"], ["from_marks"]),
     ]
-    if len(columns.marked):
-        constants += [constant("marked", columns.marked, np.int64), constant("mark_weights", weights[count:])]
-        nodes += [
-            make_node("Gather", ["null", "marked"], ["marks"], axis=1),
-            make_node("Cast", ["marks"], ["mark"], to=TensorProto.FLOAT),
-            make_node("MatMul", ["mark", "mark_weights"], ["from_marks"]),
-        ]
-    return nodes
 
 
 def _categories(columns: LinearColumns, weights: NDArray[np.float64], constants: Constants) -> Nodes:
