@@ -77,8 +77,8 @@ test-browser: $(READY) ## the pages in a real Chromium (/usr/bin/chromium)
 	$(BIN)/python -m pytest -m browser
 
 .PHONY: bench
-bench: $(READY) ## measure what docs/benchmarks.md says: BENCH=scores, parity, serving and so on, ARGS=DATA_FOLDER
-	$(BIN)/python bench/$(BENCH).py $(ARGS)
+bench: $(READY) ## measure a section of docs/benchmarks.md anew: BENCH=scores, parity, serving and so on, ARGS=DATA_FOLDER
+	$(BIN)/python bench/record.py $(BENCH) $(ARGS)
 
 .PHONY: lock
 lock: $(BIN)/uv ## compile requirements/lock.txt again; add ARGS=--upgrade for newer versions

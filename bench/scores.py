@@ -2,7 +2,7 @@
 
     python bench/scores.py DATA_FOLDER [--budget 60] [--seeds 5] [--tables adult,german] [--output scores.json]
 
-Prints a line for each search, then a markdown table.
+Prints a line for each search to standard error, then a markdown table.
 
 For every table and seed, modelyard searches for the budget on the search rows; its packed model and a default
 scikit-learn HistGradientBoosting, given the same search rows as a frame with categories, score the same held-out
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,7 @@ def main() -> None:
                 print(
                     f"{name:12} seed {seed} {last['metric']} ours {last['ours']:.5f} peer {last['peer']:.5f} "
                     f"({last['algorithm']}, {last['trials']} trials, {last['failed']} failed, {last['seconds']:.0f} s)",
+                    file=sys.stderr,
                     flush=True,
                 )
                 if args.output:

@@ -2,7 +2,7 @@
 
     python bench/serving.py [--data DATA_FOLDER] [--rounds 3] [--seconds 5] [--cache FOLDER]
 
-Every server is one process or worker on this machine; `wrk` asks over eight connections that are kept alive. The
+Every server is one process or worker on this machine, asked over eight connections that are kept alive. The
 servers take turns, so that the machine's moods meet all of them; a ratio is taken within a round. CPU is that of a
 server's whole process tree. Peers answer the numeric models only; MLServer takes part where `--cache` names a folder
 for its environment.
@@ -23,7 +23,7 @@ sys.path.append(str(Path(__file__).parent / "peers"))
 
 from servers import PEERS, bare, install_mlserver
 
-from load import Cost, Target, measure, need_wrk
+from load import Cost, Target, measure
 from modelyard.models.artifact import load_model
 from modelyard.models.latency import measure as latency_of
 from modelyard_bentos.client import Server
@@ -53,9 +53,9 @@ def one_model(name: str, arguments: argparse.Namespace, work: Path) -> None:
         for peer, start in peers.items():
             targets[peer] = running.enter_context(start(folder, row))
         for target in targets.values():
-            measure(target, WARM_UP_S, work)
+            measure(target, WARM_UP_S)
         rounds = [
-            {who: measure(target, arguments.seconds, work) for who, target in targets.items()}
+            {who: measure(target, arguments.seconds) for who, target in targets.items()}
             for _ in range(arguments.rounds)
         ]
     _show(name, about, onnx_us, rounds)
@@ -93,11 +93,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--models", default=",".join(str(place) for place in range(len(MODELS))))
     arguments = parser.parse_args()
-    need_wrk()
     names = [list(MODELS)[int(place)] for place in arguments.models.split(",")]
     with tempfile.TemporaryDirectory() as work:
         for name in names:

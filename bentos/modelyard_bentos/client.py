@@ -26,7 +26,7 @@ from modelyard_bentos.processes import bentoml_command, last_line, quiet_environ
 
 __all__ = ["Server", "serve"]
 
-HEALTH = "/api/v1/health"
+HEALTH, READY = "/api/v1/health", "/readyz"
 POLL_S = 0.05
 ANSWER_S = 60.0
 
@@ -46,6 +46,7 @@ class Server:
     Attributes:
         url: Where it listens.
         log: The file with its output.
+        start_s: Seconds from its start to its first answer.
 
     Example:
         >>> with Server("income:3f2a91b04c77") as server:
@@ -72,6 +73,7 @@ class Server:
         self.url = f"http://127.0.0.1:{_free_port()}"
         self._keep_log = log is not None
         self.log = Path(log) if log is not None else Path(tempfile.mkstemp(prefix="modelyard-serve-", suffix=".log")[1])
+        self.start_s = 0.0
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -80,12 +82,14 @@ class Server:
         Raises:
             ServiceError: It ended or did not answer in time; with the last line of its output.
         """
+        began = time.perf_counter()
         try:
             self._start()
             self._wait()
         except BaseException:
             self.stop()
             raise
+        self.start_s = time.perf_counter() - began
         return self
 
     def __exit__(
@@ -150,16 +154,19 @@ class Server:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise ServiceError(f"{self.target} does not start: {self._last_line()}")
-            with contextlib.suppress(ServiceError):
-                self._ask(HEALTH, timeout=max(POLL_S, deadline - time.monotonic()))
+            # a probe needs no key
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(self.url + READY, timeout=max(POLL_S, deadline - time.monotonic())),
+            ):
                 return
             time.sleep(POLL_S)
         raise ServiceError(f"{self.target} does not answer after {self.deadline_s:g} s: {self._last_line()}")
 
-    def _ask(self, path: str, body: bytes | None = None, timeout: float = ANSWER_S) -> dict[str, Any]:
+    def _ask(self, path: str, body: bytes | None = None) -> dict[str, Any]:
         request = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
+            with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
                 document: dict[str, Any] = json.load(answer)
                 return document
         except urllib.error.HTTPError as error:

@@ -33,6 +33,7 @@ __all__ = [
     "SERVING_VARIABLE",
     "SETTINGS",
     "SETTINGS_VARIABLE",
+    "SOURCE",
     "carry",
     "content_digest",
     "requirements",
@@ -40,7 +41,7 @@ __all__ = [
     "with_serving",
 ]
 
-MODEL, SETTINGS = "model", "modelyard.json"
+SOURCE, MODEL, SETTINGS = "src", "model", "modelyard.json"
 SERVICE = "modelyard_bentos.service:service"
 # its value is what `served_settings` returns
 SETTINGS_VARIABLE = "MODELYARD_SETTINGS"

@@ -17,12 +17,12 @@ import yaml
 
 from modelyard.api.source import MODEL_VARIABLE
 from modelyard.config.models import Settings
-from modelyard.errors import ServiceError
+from modelyard.errors import ModelNotFound, ServiceError
 from modelyard.models.artifact import read_card, read_manifest
-from modelyard_bentos.contents import SERVICE, SETTINGS_VARIABLE, content_digest, served_settings
+from modelyard_bentos.contents import MODEL, SERVICE, SETTINGS_VARIABLE, SOURCE, content_digest, served_settings
 from modelyard_bentos.processes import bentoml_command, last_line, quiet_environment
 
-__all__ = ["Packed", "bentoml_home", "pack"]
+__all__ = ["Packed", "find_bento", "model_in", "pack"]
 
 CONTENT = "modelyard.content"
 LATEST = "latest"
@@ -43,10 +43,29 @@ class Packed:
     path: Path
     seconds: float
 
+    @property
+    def model(self) -> Path:
+        """The model's folder inside it."""
+        return model_in(self.path)
 
-def bentoml_home() -> Path:
-    """Returns the folder of BentoML's store: the environment variable BENTOML_HOME, or ~/bentoml."""
-    return Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml").expanduser().absolute()
+
+def find_bento(tag: str) -> Path:
+    """Returns the folder of a bento in BentoML's store.
+
+    Args:
+        tag: NAME:VERSION; the version may be ``latest``.
+
+    Raises:
+        ModelNotFound: There is no such bento; names the nearest.
+    """
+    name, _, version = tag.partition(":")
+    store = _home() / "bentos"
+    if version == LATEST and (store / name / LATEST).is_file():
+        version = (store / name / LATEST).read_text().strip()
+    folder = store / name / version
+    if not model_in(folder).is_dir():
+        raise ModelNotFound(tag, [f"{path.parent.name}:{path.name}" for path in store.glob("*/*") if path.is_dir()])
+    return folder
 
 
 def pack(model_folder: str | os.PathLike[str], settings: Settings) -> Packed:
@@ -68,18 +87,28 @@ def pack(model_folder: str | os.PathLike[str], settings: Settings) -> Packed:
     folder = Path(model_folder).absolute()
     name, version = read_card(folder).model, read_manifest(folder).version
     content = content_digest(folder, settings)
-    target = bentoml_home() / "bentos" / name / version
+    target = _home() / "bentos" / name / version
     with _only_one():
         if _content_of(target) != content:
             _build(folder, settings, target, content)
     return Packed(f"{name}:{version}", target, time.perf_counter() - start)
 
 
+def model_in(bento: Path) -> Path:
+    """Returns the model's folder in a bento's."""
+    return bento / SOURCE / MODEL
+
+
+def _home() -> Path:
+    """Returns the folder of BentoML's store: the environment variable BENTOML_HOME, or ~/bentoml."""
+    return Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml").expanduser().absolute()
+
+
 @contextmanager
 def _only_one() -> Iterator[None]:
     """Lets one process of this machine pack at a time: BentoML's store raises where two save the same tag."""
-    bentoml_home().mkdir(parents=True, exist_ok=True)
-    with (bentoml_home() / ".modelyard.lock").open("w") as lock:
+    _home().mkdir(parents=True, exist_ok=True)
+    with (_home() / ".modelyard.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -96,7 +125,7 @@ def _content_of(bento: Path) -> str | None:
 def _build(folder: Path, settings: Settings, target: Path, content: str) -> None:
     """Builds in a store of its own and moves the bento to its place, so that it is there whole or not at all."""
     name, version = target.parent.name, target.name
-    scratch = bentoml_home() / "tmp"
+    scratch = _home() / "tmp"
     scratch.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="modelyard-", dir=scratch) as work:
         context, store = Path(work) / "context", Path(work) / "store"

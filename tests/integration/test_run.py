@@ -79,10 +79,11 @@ def test_run_serves_what_it_fitted(
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
-    named = {"run", "task", "metric", "score", "trials", "failed_trials", "seconds", "bento", "report"}
+    named = {"run", "task", "metric", "score", "trials", "failed_trials", "seconds", "bento", "report", "capacity"}
     assert named <= summary.keys()
     assert (summary["task"], summary["metric"], summary["failed_trials"]) == ("binary", "roc_auc", 0)
     assert summary["score"] > 0.8
+    assert summary["capacity"]["loads"][1]["requests_per_cpu_s"] > 1000
     assert Path(tmp_path, summary["report"]).stat().st_size > 1_000_000
     (tmp_path / "compare.py").write_text(COMPARE)
     (tmp_path / "rows.json").write_text(json.dumps(_rows(frame)))

@@ -5,6 +5,7 @@ pipeline.pkl     the fitted pipeline; read only to verify the graph, or where th
 contract.json    what the rows are
 card.json        what is known of the model; its threshold and calibration are applied when it is loaded
 manifest.json    SHA-256 of each of these; its own digest is the model's version
+capacity.json    what a service of it can take; in bentos only, and no part of the model
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from modelyard.data.contract import Contract
 from modelyard.data.encoding import features_of
 from modelyard.errors import ArtifactDamaged, ModelError, ModelNotFound, UsageError
 from modelyard.models.calibration import CalibratedScorer
+from modelyard.models.capacity import read_capacity
 from modelyard.models.card import Card
 from modelyard.models.model import Model, PipelineScorer, Scorer
 from modelyard.models.parity import check_parity
@@ -181,14 +183,15 @@ def verify(folder: str | os.PathLike[str], *, deep: bool = True, seed: int | Non
 
 
 def read_card(folder: str | os.PathLike[str]) -> Card:
-    """Returns a model folder's card after its digest was checked.
+    """Returns a model folder's card, after its digest was checked, with the capacity that is kept beside it.
 
     Raises:
         ModelNotFound: There is no such folder.
         ArtifactDamaged: The card is missing or differs from the manifest.
     """
     path = Path(folder)
-    return Card.from_json(_read(path, CARD, read_manifest(path).files[CARD]))
+    card = Card.from_json(_read(path, CARD, read_manifest(path).files[CARD]))
+    return card.model_copy(update={"capacity": read_capacity(path)})
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> Manifest:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from modelyard.models.calibration import Calibration
+from modelyard.models.capacity import Capacity
 from modelyard.models.documents import Document
 from modelyard.models.figures import Figure
 from modelyard.models.latency import Latency
@@ -47,6 +48,8 @@ class Card(Document):
         packages: Versions by package.
         created_at: ISO 8601 in UTC.
         git_revision: Commit of the project; none outside of git.
+        capacity: What a service of the model can take, from a file of its own (`models.capacity`): the model is the
+            same where it was never measured.
     """
 
     title = "card"
@@ -78,3 +81,4 @@ class Card(Document):
     packages: dict[str, str] = Field(default_factory=dict)
     created_at: str = ""
     git_revision: str | None = None
+    capacity: Capacity | None = Field(None, exclude=True)
