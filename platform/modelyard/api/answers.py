@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import starmap
 from typing import Any
 
 import msgspec
@@ -60,12 +61,9 @@ class AnswerEncoder:
         """
         predictions: list[Any]
         if self._labels:
-            predictions = [
-                _Prediction(label, self._probabilities(*row))
-                for label, row in zip(decided, scores.tolist(), strict=True)
-            ]
+            predictions = list(map(_Prediction, decided, starmap(self._probabilities, scores.tolist())))
         else:
-            predictions = [_Value(value) for value in decided]
+            predictions = list(map(_Value, decided))
         return self._encode(_Answer(predictions, self._reference, timing or msgspec.UNSET))
 
 

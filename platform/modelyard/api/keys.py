@@ -39,6 +39,7 @@ class Keys:
         self._digests = self._read()
         self._content = self._state()
         self._looked = time.monotonic()
+        self._last: bytes | None = None  # the key that was admitted last
 
     def admits(self, authorization: bytes | None, api_key: bytes | None) -> bool:
         """Whether a request may pass.
@@ -53,11 +54,16 @@ class Keys:
             if authorization is None or authorization[:7].lower() != BEARER:
                 return False
             api_key = authorization[7:].strip()
+        # clients come again: to compare costs a tenth of what hashing does
+        if self._last is not None and hmac.compare_digest(api_key, self._last):
+            return True
         given = hashlib.sha256(api_key).digest()
         admitted = False
         # all of them, always: neither which key it is nor how much of it is right may show in the time
         for digest in self._digests:
             admitted |= hmac.compare_digest(given, digest)
+        if admitted:
+            self._last = api_key
         return admitted
 
     def _look(self) -> None:
@@ -67,7 +73,7 @@ class Keys:
         if state == self._content:
             return
         try:
-            self._digests = self._read()
+            self._digests, self._last = self._read(), None
         except ConfigError as error:
             logger.error("the keys stay as they were: %s", error)
         else:

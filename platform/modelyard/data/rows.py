@@ -33,11 +33,17 @@ class TypedEncoder(Encoder):
 
     def __init__(self, contract: Contract) -> None:
         super().__init__(contract)
-        self._codes = {column.name: category_codes(column) for column in contract.columns}
+        self._codes = {column.name: _Codes(category_codes(column)) for column in contract.columns}
 
     def _encode_categories(self, codes: Mapping[Any, int], values: Any) -> NDArray[np.float32]:
-        code_of = codes.get
-        return np.fromiter((code_of(value, UNKNOWN_CODE) for value in values), np.float32, len(values))
+        return np.fromiter(map(codes.__getitem__, values), np.float32, len(values))
+
+
+class _Codes(dict[Any, int]):
+    """Codes by category; one that is not there is unknown, and stays so."""
+
+    def __missing__(self, category: Any) -> int:
+        return UNKNOWN_CODE
 
 
 class RowEncoder:
