@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from modelyard.cli.console import emit, print_pairs
 from modelyard.cli.options import AsJson, ConfigDir, Insecure, Overrides, load_settings
 from modelyard.cli.summary import print_next
-from modelyard.errors import ConfigError, ModelNotFound
+from modelyard.errors import ConfigError
 
 if TYPE_CHECKING:
     from modelyard.config import Settings
@@ -52,8 +51,9 @@ def image(
     from modelyard.kube.bento import read_bento
     from modelyard.kube.image import push_image
     from modelyard.kube.reference import Reference
+    from modelyard_bentos.packaging import find_bento
 
-    packed = read_bento(_find(bento))
+    packed = read_bento(find_bento(bento))
     chosen = Reference.parse(base or _base_for(packed, settings))
     done = push_image(packed, Reference.parse(to), chosen, insecure=insecure)
     document = {
@@ -83,17 +83,3 @@ def _base_for(bento: Bento, settings: Settings) -> str:
         hint = f"give --base, or set it to an image of the Dockerfile's target {flavour}"
         raise ConfigError(f"cluster.{SETTING[flavour]}", f"there is no base image for {bento.tag} yet", hint=hint)
     return base
-
-
-def _find(tag: str) -> Path:
-    """Returns a bento's folder in BentoML's store."""
-    from modelyard_bentos.packaging import LATEST, bentoml_home
-
-    store = bentoml_home() / "bentos"
-    name, _, version = tag.partition(":")
-    if version == LATEST and (store / name / LATEST).is_file():
-        version = (store / name / LATEST).read_text().strip()
-    found = {f"{path.parent.name}:{path.name}": path for path in store.glob("*/*") if path.is_dir()}
-    if (folder := found.get(f"{name}:{version}")) is None:
-        raise ModelNotFound(tag, found)
-    return folder

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from modelyard.errors import ImageError
+from modelyard.models.capacity import CAPACITY
 
 __all__ = ["HOME", "Layer", "make_layer"]
 
@@ -20,8 +21,8 @@ HOME = PurePosixPath("opt/modelyard/bento")
 FOLDER_MODE, FILE_MODE = 0o755, 0o644
 # the level decides on the bytes: changing it changes every digest
 COMPRESSION = 6
-# a bento that was served from BentoML's store has them
-SKIPPED = "__pycache__"
+# what serving a bento leaves in it: bytecode, and figures of the machine that it was measured on
+SKIPPED = ("__pycache__", CAPACITY)
 # two builds of one model differ in nothing else
 BENTO, CREATION = "bento.yaml", re.compile(rb"^creation_time: .*$", re.MULTILINE)
 NO_TIME = b"creation_time: '1970-01-01T00:00:00+00:00'"
@@ -47,7 +48,7 @@ class Layer:
 class _Digested(io.RawIOBase):
     """Writes to a file, and digests what goes through."""
 
-    def __init__(self, target: IO[bytes]) -> None:
+    def __init__(self, target: IO[bytes] | gzip.GzipFile) -> None:
         self._target, self._hash, self.size = target, hashlib.sha256(), 0
 
     @property
@@ -90,7 +91,7 @@ def make_layer(bento: Path, target: Path) -> Layer:
 
 def _walk(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.name == SKIPPED:
+        if path.name in SKIPPED:
             continue
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
             raise ImageError(str(path), "is neither a file nor a folder", "remove it, or pack the model again")

@@ -35,11 +35,12 @@ def test_the_same_bento_is_the_same_layer(folder: Path, tmp_path: Path) -> None:
     other = shutil.copytree(folder, tmp_path / "elsewhere" / "other")
     os.utime(other / "bento.yaml", (1, 1))
     (other / "bento.yaml").chmod(0o600)
-    # another build of the same model, that was served since
+    # another build of the same model, that was served and measured since
     text = (other / "bento.yaml").read_text()
     (other / "bento.yaml").write_text(text.replace("2026-11-25T15:47", "2026-12-24T18:00"))
     (other / "src" / "modelyard_bentos" / "__pycache__").mkdir()
     (other / "src" / "modelyard_bentos" / "__pycache__" / "service.pyc").write_bytes(b"x")
+    (other / "src" / "model" / "capacity.json").write_text("{}")
 
     second = make_layer(other, tmp_path / "second")
 
