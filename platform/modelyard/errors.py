@@ -19,7 +19,9 @@
     ├── RunError
     │   ├── RunNotFound
     │   └── RunLocked                 another process writes this run
-    └── ServiceError                  a service that does not start or does not answer
+    ├── ServiceError                  a service that does not start or does not answer
+    ├── ImageError                    an image that cannot be made, or is not what it must be
+    └── RegistryError                 a container registry that cannot be reached, or refuses
 
 Each class takes what it is about as arguments and composes its own message.
 """
@@ -36,6 +38,7 @@ __all__ = [
     "ContractViolation",
     "ConversionFailed",
     "DataError",
+    "ImageError",
     "MalformedRow",
     "MissingDependency",
     "ModelError",
@@ -43,6 +46,7 @@ __all__ = [
     "ModelyardError",
     "PluginError",
     "PluginNotFound",
+    "RegistryError",
     "RunError",
     "RunLocked",
     "RunNotFound",
@@ -207,3 +211,17 @@ class RunLocked(RunError):
 
 class ServiceError(ModelyardError):
     """A service that does not start or does not answer."""
+
+
+class ImageError(ModelyardError):
+    """A container image that cannot be made, or is not what it must be."""
+
+    def __init__(self, image: str, problem: str, hint: str) -> None:
+        super().__init__(f"{image}: {problem}; {hint}")
+
+
+class RegistryError(ModelyardError):
+    """A container registry that cannot be reached, or refuses."""
+
+    def __init__(self, registry: str, problem: str, hint: str) -> None:
+        super().__init__(f"{registry}: {problem}; {hint}")

@@ -57,6 +57,7 @@ def test_a_table_becomes_a_model_and_its_run_can_go_on(tmp_path: Path) -> None:
     assert card.calibration is not None
     assert card.threshold == model.threshold != 0.5
     assert model.contract == run.contract
+    assert card.config_digest == run.settings_digest
 
     stages = [progress.stage for progress in told]
     assert list(dict.fromkeys(stages)) == ["loading", "search", "finalists", "evaluation", "report"]

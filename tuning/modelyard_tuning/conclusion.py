@@ -116,6 +116,7 @@ def _card(run: Run, table: Table, settings: Settings, prepared: Prepared, winner
         contract=prepared.contract.digest,
         source=str(settings.data.path),
         source_digest=table.digest,
+        config_digest=run.settings_digest,
         run=run.name,
         seed=settings.ml.seed,
         packages=info["versions"],

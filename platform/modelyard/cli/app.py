@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from modelyard import __version__
-from modelyard.cli import check, init, pack, report, run, runs, score, serve, show, tune, verify
+from modelyard.cli import check, image, init, pack, promote, report, run, runs, score, serve, show, tune, verify
 
 __all__ = ["app"]
 
@@ -50,6 +50,8 @@ for module, command in (
     (tune, tune.tune),
     (pack, pack.pack),
     (serve, serve.serve),
+    (image, image.image),
+    (promote, promote.promote),
     (verify, verify.verify),
     (score, score.score),
     (report, report.report),

@@ -13,7 +13,7 @@ from modelyard.errors import ConfigError
 if TYPE_CHECKING:
     from modelyard.config import Settings
 
-__all__ = ["AsJson", "ConfigDir", "Overrides", "RunName", "load_settings", "split_target", "table_path"]
+__all__ = ["AsJson", "ConfigDir", "Insecure", "Overrides", "RunName", "load_settings", "split_target", "table_path"]
 
 
 def _complete_override(incomplete: str) -> list[str]:
@@ -36,6 +36,7 @@ ConfigDir = Annotated[
     typer.Option("--config-dir", metavar="DIR", help="Folder with a config.yaml.  [default: conf, if there is one]"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Speak plain HTTP with a registry that does not speak TLS.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or latest.", show_default=False)]
 
 

@@ -10,6 +10,7 @@ from modelyard.utils.types import Kind, Label, Task
 
 __all__ = [
     "ApiSettings",
+    "ClusterSettings",
     "DataSettings",
     "MlSettings",
     "ModelSettings",
@@ -203,6 +204,17 @@ class ApiSettings(_Group):
     )
 
 
+class ClusterSettings(_Group):
+    """What a cluster runs."""
+
+    serving_base: str | None = Field(
+        None, description="Image that the bento of a compiled model is laid on: REGISTRY/NAME:TAG of target serving."
+    )
+    sklearn_base: str | None = Field(
+        None, description="The same for a model that is served by its original: target serving-sklearn."
+    )
+
+
 class StorageSettings(_Group):
     """Where results live; every node of a search must reach it."""
 
@@ -221,3 +233,4 @@ class Settings(_Group):
     serving: ServingSettings = Field(default_factory=ServingSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
+    cluster: ClusterSettings = Field(default_factory=ClusterSettings)

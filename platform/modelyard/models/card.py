@@ -43,6 +43,7 @@ class Card(Document):
         contract: Digest of the contract.
         source: Where the training table came from.
         source_digest: SHA-256 of the training table.
+        config_digest: SHA-256 of the settings that the run was made with.
         run: Name of the run.
         seed: Seed of splits, draws and fits.
         packages: Versions by package.
@@ -76,6 +77,7 @@ class Card(Document):
     contract: str
     source: str = ""
     source_digest: str = ""
+    config_digest: str = ""
     run: str = ""
     seed: int = 0
     packages: dict[str, str] = Field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import platform
 import re
@@ -69,6 +70,11 @@ class Run:
             ConfigError: Its ``config.yaml`` is damaged, or of another version.
         """
         return ConfigManager.from_yaml(self._read("config.yaml").decode(), f"{self.folder}/config.yaml")
+
+    @property
+    def settings_digest(self) -> str:
+        """SHA-256 (hex) of the settings it was made with, as they stand in its folder."""
+        return hashlib.sha256(self._read("config.yaml")).hexdigest()
 
     @property
     def contract(self) -> Contract:
