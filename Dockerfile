@@ -5,11 +5,14 @@
 #   training          for a search: all of modelyard
 #
 # `make image STAGE=serving` builds one. The classic builder suffices: there is no syntax of BuildKit here.
-# BASE is any image with Python 3.11 and its venv and pip; only its files stay, without what is never run.
+# BASE is any image of Debian's kind with Python 3.11, venv and pip; what is never run is taken out of it.
 ARG BASE=python:3.11-slim-bookworm
 
 # --- the system, without what only a person at a terminal needs ---
 FROM ${BASE} AS trimmed
+# LightGBM is the one package that brings all but its OpenMP
+RUN ldconfig -p | grep -q libgomp.so.1 \
+ || { apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1; }
 RUN rm -rf /usr/share/doc /usr/share/man /usr/share/info /usr/share/locale /usr/share/lintian /usr/share/python-wheels \
         /var/cache/* /var/lib/apt/lists/* /var/log/* /root/.cache /tmp/* \
  && for lib in /usr/lib/python3* /usr/local/lib/python3*; do \

@@ -4,14 +4,22 @@
 set -eu
 cd "$1"/lib/python3*/site-packages
 
-# numpy.testing and scikit-learn import parts of theirs
-find . -type d -name tests -not -path './numpy/*' -not -path './sklearn/*' -prune -exec rm -rf {} +
+# scikit-learn imports parts of its own
+find . -type d -name tests -not -path './sklearn/*' -prune -exec rm -rf {} +
 find . -type f \( -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.a' -o -name '*.h' -o -name '*.hpp' \) -delete
-rm -rf onnx/backend/test onnx/test
+# the same library again, for programs in C
+rm -rf onnxruntime/capi/libonnxruntime.so.*
+rm -rf onnx/backend/test onnx/test tornado/test
 # libarrow_substrait looks as idle, but pyarrow does not start without it
 rm -rf pyarrow/include pyarrow/src pyarrow/libarrow_flight* pyarrow/_flight*
-rm -rf plotly/labextension
+rm -rf plotly/labextension ../../../share/jupyter
 rm -rf ray/jars ray/rllib ray/cpp ray/llm ray/dashboard/client
 
-# 0 and 1 only: a second level without docstrings would be read by nobody
-python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash . || true
+# A compiled file holds by its name alone, whatever time its source gets when the image is unpacked. What an earlier
+# stage compiled is left as it is.
+find . -name '*.py' | while read -r source; do
+    set -- "${source%/*}/__pycache__/$(basename "$source" .py)".*.pyc
+    [ -e "$1" ] || echo "$source"
+done > /tmp/sources
+python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash -i /tmp/sources
+rm /tmp/sources

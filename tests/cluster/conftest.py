@@ -14,7 +14,9 @@ from contextlib import ExitStack
 from functools import cache
 
 import pytest
+
 from cluster.bed.access import environment
+from cluster.bed.layout import ADMIN, kubeconfig
 from cluster.bed.lock import together
 from cluster.bed.shell import run
 from cluster.place import BED, Cluster, Namespace, entered
@@ -25,7 +27,10 @@ NEEDED = ("KUBECONFIG", "CLUSTER_REGISTRY", "AWS_ENDPOINT_URL", "CLUSTER_BUCKET"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--bed", choices=("own", "none"), default="own", help="start a cluster (own), or use the one of KUBECONFIG (none)"
+        "--bed",
+        choices=("own", "none"),
+        default="own",
+        help="start a cluster (own), or use the one of KUBECONFIG (none)",
     )
 
 
@@ -40,21 +45,22 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """The cluster that the tests run on."""
-    own = pytestconfig.getoption("bed", default="own") == "own"
     with ExitStack() as stack:
-        network = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        stack.callback(os.close, network)
-        if own:
-            _started(stack)
+        if pytestconfig.getoption("bed", default="own") == "own":
+            _start_bed(stack)
         absent = [name for name in NEEDED if name not in os.environ]
         if absent:
             pytest.fail(f"with --bed=none {', '.join(absent)} must be set: see tests/README.md", pytrace=False)
         registry = os.environ["CLUSTER_REGISTRY"]
-        images = os.environ.get("CLUSTER_IMAGES", registry)
-        yield Cluster(own, registry, images, os.environ["CLUSTER_BUCKET"], network)
+        yield Cluster(
+            bed=os.environ["KUBECONFIG"] == str(kubeconfig(ADMIN)),
+            registry=registry,
+            images=os.environ.get("CLUSTER_IMAGES", registry),
+            bucket=os.environ["CLUSTER_BUCKET"],
+        )
 
 
-def _started(stack: ExitStack) -> None:
+def _start_bed(stack: ExitStack) -> None:
     """Starts the bed and moves into its network until the stack is left."""
     stack.callback(_bed, "down")
     _bed("up")
@@ -80,7 +86,7 @@ def base_image(cluster: Cluster) -> Callable[[str], str]:
     @cache
     def push(stage: str) -> str:
         name = f"modelyard-{stage}:test"
-        if cluster.own:  # elsewhere it was pushed before: tests/README.md
+        if cluster.bed:  # elsewhere it was pushed before: tests/README.md
             with cluster.outside():
                 archive = run(sys.executable, BED / "images", "build", stage).strip()
             cluster.crane("push", archive, f"{cluster.registry}/{name}")

@@ -20,6 +20,9 @@ from cluster.bed.shell import run
 __all__ = ["BED", "Cluster", "Namespace", "entered"]
 
 BED = Path(__file__).parent / "bed"
+CONTROL_PLANE = RUN / "netns" / namespace(CONTROL)
+# the first process is never moved
+MACHINE = Path("/proc/1/ns/net")
 CLONE_NEWNET = 0x40000000
 
 
@@ -28,18 +31,16 @@ class Cluster:
     """A running cluster.
 
     Attributes:
-        own: Whether it is the bed, whose nodes tests may cut off.
+        bed: Whether it is the bed, whose nodes tests may cut off and whose addresses they reach.
         registry: Where images are pushed.
         images: What the nodes call that place.
         bucket: A bucket of the S3 server that AWS_ENDPOINT_URL and its neighbours name.
-        network: Our own network, from before the tests went into the cluster's.
     """
 
-    own: bool
+    bed: bool
     registry: str
     images: str
     bucket: str
-    network: int
 
     def kubectl(self, *arguments: object, text: str | None = None) -> str:
         """Runs kubectl and returns what it printed."""
@@ -47,7 +48,7 @@ class Cluster:
 
     def crane(self, *arguments: object) -> str:
         """Runs crane, which copies and shows images, against the cluster's registry."""
-        insecure = ["--insecure"] if self.own else []
+        insecure = ["--insecure"] if self.bed else []
         return run("crane", *insecure, *arguments, deadline_s=180)
 
     def kill_node(self, node: str) -> None:
@@ -61,7 +62,7 @@ class Cluster:
     @contextmanager
     def outside(self) -> Iterator[None]:
         """Goes back to the machine's network, where package indexes are."""
-        with entered(self.network):
+        with entered(MACHINE):
             yield
 
     @contextmanager
@@ -120,7 +121,7 @@ class Namespace:
             what: Such as ``pod/NAME`` or ``service/NAME``.
             port: Which of its ports.
         """
-        if self.cluster.own:
+        if self.cluster.bed:
             document = self.get(what)
             host = document["status"]["podIP"] if document["kind"] == "Pod" else document["spec"]["clusterIP"]
             yield f"http://{host}:{port}"
@@ -147,22 +148,16 @@ class Namespace:
 
 
 @contextmanager
-def entered(network: int | None = None) -> Iterator[None]:
-    """Moves this thread, and all processes and threads that it starts meanwhile, into another network.
-
-    Args:
-        network: A descriptor of it; none: the control plane's of the bed.
-    """
-    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    other = network if network is not None else os.open(RUN / "netns" / namespace(CONTROL), os.O_RDONLY)
+def entered(network: Path = CONTROL_PLANE) -> Iterator[None]:
+    """Moves this thread, and all processes and threads that it starts meanwhile, into another network."""
+    before, other = (os.open(path, os.O_RDONLY) for path in (Path("/proc/thread-self/ns/net"), network))
     try:
         _set_network(other)
         yield
     finally:
-        _set_network(own)
-        os.close(own)
-        if network is None:
-            os.close(other)
+        _set_network(before)
+        os.close(before)
+        os.close(other)
 
 
 def _set_network(descriptor: int) -> None:

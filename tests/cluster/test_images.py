@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from cluster.place import Cluster, Namespace
 from cluster.pods import pod
-from served_model import make_contract, make_table, json_rows, save_served
-
 from modelyard.config.models import Settings
 from modelyard_bentos.packaging import pack
+from served_model import json_rows, make_contract, make_table, save_served
 
 pytestmark = pytest.mark.cluster
 
@@ -42,10 +42,15 @@ def people(cluster: Cluster, base_image: Callable[[str], str], tmp_path_factory:
         packed = pack(save_served(work / "model", make_table()), Settings())
     layer = work / "layer.tar"
     with tarfile.open(layer, "w") as files:
-        files.add(packed.path, "opt/modelyard/bento")
+        files.add(packed.path, "opt/modelyard/bento", filter=_readable)
     base = f"{cluster.registry}/{base_image('serving')}"
     cluster.crane("append", "--base", base, "--new_layer", layer, "--new_tag", f"{cluster.registry}/people:1")
     return f"{cluster.images}/people:1"
+
+
+def _readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.mode = 0o755 if entry.isdir() else 0o644
+    return entry
 
 
 def test_a_pod_with_the_serving_image_answers(namespace: Namespace, people: str) -> None:
@@ -82,5 +87,6 @@ def test_a_base_is_small_and_says_what_is_in_it(
 def exported_bytes(image: str) -> int:
     """Returns what all files of an image take."""
     with subprocess.Popen(["crane", "export", "--insecure", image, "-"], stdout=subprocess.PIPE) as export:
-        assert export.stdout is not None
-        return sum(len(block) for block in iter(lambda: export.stdout.read(MB), b""))
+        files = export.stdout
+        assert files is not None
+        return sum(len(block) for block in iter(lambda: files.read(MB), b""))

@@ -10,6 +10,7 @@ from cluster.bed.shell import run
 __all__ = ["make_keys"]
 
 DAYS = 30
+NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"]
 AUTHORITY, FRONT_PROXY_AUTHORITY = "ca", "front-proxy-ca"
 ADMINISTRATORS = "/O=system:masters"
 SERVER_NAMES = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
@@ -28,7 +29,7 @@ def make_keys(nodes: list[str]) -> None:
     """Makes everything that is secret in a cluster with these nodes."""
     KEYS.mkdir(parents=True, mode=0o700)
     for authority in (AUTHORITY, FRONT_PROXY_AUTHORITY):
-        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", KEYS / f"{authority}.key"]
+        key = [*NEW_KEY, "-keyout", KEYS / f"{authority}.key"]
         subject = ["-subj", f"/CN={authority}", "-days", DAYS, "-out", KEYS / f"{authority}.crt"]
         run("openssl", "req", "-x509", *key, *subject)
     run("openssl", "genrsa", "-out", KEYS / "service-account.key", 2048)
@@ -37,8 +38,8 @@ def make_keys(nodes: list[str]) -> None:
     _certify("apiserver", "/CN=kube-apiserver", names)
     _certify("kubelet-client", f"{ADMINISTRATORS}/CN=kubelet-client")
     _certify("front-proxy", "/CN=front-proxy-client", authority=FRONT_PROXY_AUTHORITY)
-    for name, subject in (CLIENTS | {node: f"/O=system:nodes/CN=system:node:{node}" for node in nodes}).items():
-        _certify(name, subject)
+    for name, owner in (CLIENTS | {node: f"/O=system:nodes/CN=system:node:{node}" for node in nodes}).items():
+        _certify(name, owner)
         _write_kubeconfig(name)
 
 
@@ -46,7 +47,7 @@ def _certify(name: str, subject: str, names: list[str] | None = None, authority:
     request, extensions = KEYS / f"{name}.csr", KEYS / f"{name}.ext"
     usage = ["extendedKeyUsage=serverAuth,clientAuth"] + ([f"subjectAltName={','.join(names)}"] if names else [])
     extensions.write_text("\n".join(usage) + "\n")
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", KEYS / f"{name}.key"]
+    key = [*NEW_KEY, "-keyout", KEYS / f"{name}.key"]
     run("openssl", "req", "-new", *key, "-subj", subject, "-out", request)
     signer = ["-CA", KEYS / f"{authority}.crt", "-CAkey", KEYS / f"{authority}.key", "-CAcreateserial"]
     signed = ["-days", DAYS, "-extfile", extensions, "-out", KEYS / f"{name}.crt"]

@@ -78,7 +78,9 @@ def _remove() -> None:
         kill_all(place)
         cgroups.kill_group(place)
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    for point in sorted((mount for mount in mounts if mount.startswith((f"{STATE}/", f"{RUN}/{PREFIX}"))), reverse=True):
+    for point in sorted(
+        (mount for mount in mounts if mount.startswith((f"{STATE}/", f"{RUN}/{PREFIX}"))), reverse=True
+    ):
         answers("umount", "--lazy", point)
     remove_network()
     for path in RUN.glob(f"{PREFIX}*"):

@@ -117,7 +117,9 @@ def _mirror() -> str:
     """Returns where this machine's own packages come from."""
     sites = run("apt-get", "indextargets", "--format", "$(SITE)", f"Codename: {RELEASE}").split()
     if not sites:
-        raise BedError(f"apt-get knows no mirror of Debian {RELEASE}: build the base image on a machine with that release")
+        raise BedError(
+            f"apt-get knows no mirror of Debian {RELEASE}: build the base image on a machine with that release"
+        )
     return sites[0]
 
 

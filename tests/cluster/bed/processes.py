@@ -1,4 +1,4 @@
-"""The programs of a cluster: each runs in the network namespace of a node or of the control plane, and is found by it."""
+"""The programs of a cluster: each runs in the network namespace of a node or the control plane, and is found by it."""
 
 from __future__ import annotations
 
