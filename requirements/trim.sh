@@ -18,7 +18,8 @@ rm -rf ray/jars ray/rllib ray/cpp ray/llm ray/dashboard/client
 # A compiled file holds by its name alone, whatever time its source gets when the image is unpacked. What an earlier
 # stage compiled is left as it is.
 find . -name '*.py' | while read -r source; do
-    set -- "${source%/*}/__pycache__/$(basename "$source" .py)".*.pyc
+    name=${source##*/}
+    set -- "${source%/*}/__pycache__/${name%.py}".*.pyc
     [ -e "$1" ] || echo "$source"
 done > /tmp/sources
 python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash -i /tmp/sources
