@@ -15,6 +15,16 @@ ARGS ?=
 PORT ?= 8000
 BENCH ?= scores
 
+STAGE ?= serving
+IMAGE ?= modelyard-$(STAGE)
+BASE ?=
+
+# No address of an index, so that each environment's own holds.
+COMPILE := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --quiet
+# What is in an image is a part of what the tests ran with.
+COMPILE_IMAGE := $(COMPILE) --python-platform linux --no-annotate -c requirements/lock.txt
+
 # One file stays on one worker, so that what a module's tests share is made once.
 PYTEST := -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 # What needs more than this environment has targets of its own.
@@ -76,14 +86,27 @@ test-extras: $(READY) ## each extra installed alone into a fresh environment, an
 test-browser: $(READY) ## the pages in a real Chromium (/usr/bin/chromium)
 	$(BIN)/python -m pytest -m browser
 
+.PHONY: test-cluster
+test-cluster: $(READY) ## on a Kubernetes of its own on this machine, as root; ARGS=--bed=none for that of KUBECONFIG
+	$(BIN)/python -m pytest $(ARGS) tests/cluster
+
 .PHONY: bench
 bench: $(READY) ## measure a section of docs/benchmarks.md anew: BENCH=scores, parity, serving and so on, ARGS=DATA_FOLDER
 	$(BIN)/python bench/record.py $(BENCH) $(ARGS)
 
+.PHONY: image
+image: ## an image of the Dockerfile: STAGE=serving, serving-sklearn or training; BASE=... for another Python 3.11
+	docker build --target $(STAGE) --tag $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) \
+		--build-arg LOCK=sha256:$$(sha256sum < requirements/$(STAGE).txt | cut -c1-64) \
+		--build-arg PACKAGES=$$(sed -n 's/^\([a-z0-9][^ ]*==[^ ;]*\).*/\1/p' requirements/$(STAGE).txt | paste -sd,) \
+		$(ARGS) .
+
 .PHONY: lock
-lock: $(BIN)/uv ## compile requirements/lock.txt again; add ARGS=--upgrade for newer versions
-	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --quiet $(ARGS) -o requirements/lock.txt
+lock: $(BIN)/uv ## compile requirements/*.txt again; add ARGS=--upgrade for newer versions
+	$(COMPILE) --all-extras --group dev --universal $(ARGS) -o requirements/lock.txt
+	$(COMPILE_IMAGE) --extra serving -o requirements/serving.txt
+	$(COMPILE_IMAGE) --extra serving --extra train -o requirements/serving-sklearn.txt
+	$(COMPILE_IMAGE) --extra all -o requirements/training.txt
 
 .PHONY: clean
 clean: ## remove the environment and everything that was built, but no run and no model
