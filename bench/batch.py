@@ -2,10 +2,10 @@
 
     python bench/batch.py DATA_FOLDER [--rows 1000] [--rounds 5]
 
-A forest of 100 trees, LightGBM as it is by default and one of 100 rounds are fitted on adult. In each round ONNX Runtime
-scores the encoded rows in this process, and a server on loopback answers them over one connection that is kept alive.
-What counts is the CPU time of the process that works, so that a busy machine does not matter much; the wall time is
-what a client waits. Prints a markdown table of medians with ranges; the ratios are those within a round.
+A forest of 100 trees, LightGBM as it is by default and one of 100 rounds are fitted on adult. In each round ONNX
+Runtime scores the encoded rows in this process, and a server on loopback answers them over one connection that is kept
+alive. What counts is the CPU time of the process that works, so that a busy machine does not matter much; the wall
+time is what a client waits. Prints a markdown table of medians with ranges; the ratios are those within a round.
 """
 
 from __future__ import annotations
