@@ -111,16 +111,23 @@ def test_a_start_loads_nothing_heavy_and_takes_half_a_second(argv: list[str], co
     # the first start compiles, as an installation does
     quiet["PYTHONPYCACHEPREFIX"] = str(tmp_path / "bytecode")
     script = LIST_MODULES.format(argv=argv, code=code)
-    seconds = []
+    seconds, bare = [], []
     for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        shown = subprocess.run(
-            [sys.executable, "-c", script], cwd=tmp_path, env=quiet, capture_output=True, text=True, check=False
-        )
-        assert shown.returncode == 0, shown.stderr
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    loaded = {name.partition(".")[0] for name in json.loads(shown.stdout.splitlines()[-1])}
+        bare.append(_processor_seconds("pass", quiet, tmp_path)[0])
+        taken, shown = _processor_seconds(script, quiet, tmp_path)
+        seconds.append(taken)
+    loaded = {name.partition(".")[0] for name in json.loads(shown.splitlines()[-1])}
     assert loaded & HEAVY == set()
-    # processor seconds, because other tests use the same cores
-    assert min(seconds) < 0.5
+    # half a second where the interpreter alone takes a fiftieth; a machine that others use is slower at both
+    assert min(seconds) < max(0.5, 25 * min(bare))
+
+
+def _processor_seconds(code: str, environment: dict[str, str], folder: Path) -> tuple[float, str]:
+    """Returns what a program took, which other tests on the same cores do not change much, and what it printed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
