@@ -61,21 +61,23 @@ def save_served(folder: Path, frame: pd.DataFrame, contract: Contract | None = N
     weights = np.random.default_rng(2).normal(size=(encoded.shape[1], outputs)) / (encoded.std(axis=0) + 1)[:, None]
     bias = -(encoded.mean(axis=0) @ weights)
     name_of_output, last = ("probabilities", "Softmax") if contract.target.classes else ("value", "Identity")
+    weighted = {"coefficients": weights.T.ravel(), "intercepts": bias.ravel(), "targets": outputs}
     nodes = [
         helper.make_node("IsNaN", ["X"], ["null"]),
         helper.make_node("Where", ["null", "zero", "X"], ["known"]),
-        helper.make_node("Gemm", ["known", "weights", "bias"], ["scores"]),
+        helper.make_node("LinearRegressor", ["known"], ["scores"], domain="ai.onnx.ml", **weighted),
         helper.make_node(last, ["scores"], [name_of_output]),
     ]
-    constants = {"zero": np.zeros(()), "weights": weights, "bias": bias}
     graph = helper.make_graph(
         nodes,
         "linear",
         [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, encoded.shape[1]])],
         [helper.make_tensor_value_info(name_of_output, TensorProto.FLOAT, [None, outputs])],
-        [numpy_helper.from_array(value.astype(np.float32), key) for key, value in constants.items()],
+        [numpy_helper.from_array(np.zeros((), dtype=np.float32), "zero")],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    helper.set_model_props(model, {"least_rows": "2"})
     card = Card(
         model=name,
         task=contract.target.task,

@@ -15,6 +15,7 @@ __all__ = ["OnnxScorer", "RowScorer"]
 
 INPUT = "X"
 OUTPUTS = ("probabilities", "value")
+LEAST_ROWS = "least_rows"
 
 
 class OnnxScorer:
@@ -28,6 +29,7 @@ class OnnxScorer:
         session: The session of ONNX Runtime.
         output: ``probabilities`` or ``value``.
         width: Number of features.
+        least_rows: Fewer are scored with empty ones beside them, so that a row's score does not depend on its company.
 
     Raises:
         ModelError: The bytes are no ONNX model, or one with other inputs and outputs.
@@ -55,6 +57,7 @@ class OnnxScorer:
             )
         self.output = names[1]
         self.width = int(inputs[0].shape[1])
+        self.least_rows = int(self.session.get_modelmeta().custom_metadata_map.get(LEAST_ROWS, 1))
 
     def __call__(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns probabilities (n, classes) or values (n,), float32.
@@ -62,7 +65,10 @@ class OnnxScorer:
         Args:
             matrix: Encoded rows, float32, shape (n, features).
         """
-        scores: NDArray[np.float32] = self.session.run((self.output,), {INPUT: matrix})[0]
+        count = len(matrix)
+        if count < self.least_rows:
+            matrix = np.concatenate([matrix, np.zeros((self.least_rows - count, self.width), dtype=np.float32)])
+        scores: NDArray[np.float32] = self.session.run((self.output,), {INPUT: matrix})[0][:count]
         return scores.ravel() if self.output == "value" else scores
 
 
@@ -78,13 +84,14 @@ class RowScorer:
     """
 
     def __init__(self, scorer: OnnxScorer, width: int) -> None:
-        self.matrix = np.zeros((1, scorer.width), dtype=np.float32)
-        scores = np.zeros((1, width), dtype=np.float32)
+        matrix = np.zeros((scorer.least_rows, scorer.width), dtype=np.float32)
+        scores = np.zeros((scorer.least_rows, width), dtype=np.float32)
+        self.matrix = matrix[:1]
         # NumPy is slow for a few values
-        self._list = scores.ravel().data.tolist
+        self._list = scores[0].data.tolist
         binding = scorer.session.io_binding()
         for bind, name, array in (
-            (binding.bind_input, INPUT, self.matrix),
+            (binding.bind_input, INPUT, matrix),
             (binding.bind_output, scorer.output, scores),
         ):
             bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)

@@ -27,6 +27,8 @@ __all__ = ["Linear"]
 Nodes = list[onnx.NodeProto]
 Constants = list[onnx.TensorProto]
 
+LEAST_ROWS = 2  # see `build_model`
+
 
 @register_plugin(
     name="linear",
@@ -85,7 +87,7 @@ class Linear(TabularTrainer):
         if count == len(shape.features) and not marks:
             post = "NONE" if seen is None else "SOFTMAX"
             nodes = _numbers(INPUT, columns, weights, intercept, RAW, post)
-            return build_model(nodes, [], link="none", shape=shape, seen=seen)
+            return build_model(nodes, [], link="none", shape=shape, seen=seen, least_rows=LEAST_ROWS)
         nodes, constants, terms = [], [], []
         if count:
             constants.append(constant("numbers", columns.numbers, np.int64))
@@ -102,7 +104,7 @@ class Linear(TabularTrainer):
             nodes += _categories(columns, weights[count + marks :], constants)
             terms.append("from_categories")
         nodes.append(make_node("Sum", terms, [RAW]))
-        return build_model(nodes, constants, link="softmax", shape=shape, seen=seen)
+        return build_model(nodes, constants, link="softmax", shape=shape, seen=seen, least_rows=LEAST_ROWS)
 
     def cost(self, fitted: Fitted, shape: TableShape) -> float:  # noqa: ARG002  the interface's argument
         """Returns the products of numbers, and one sum a category, for each output."""
