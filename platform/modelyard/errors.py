@@ -21,7 +21,18 @@
     │   └── RunLocked                 another process writes this run
     ├── ServiceError                  a service that does not start or does not answer
     ├── ImageError                    an image that cannot be made, or is not what it must be
-    └── RegistryError                 a container registry that cannot be reached, or refuses
+    ├── RegistryError                 a container registry that cannot be reached, or refuses
+    └── ClusterError                  a cluster that cannot be used, or does not do what it was asked for
+        ├── ClusterUnreachable        it does not answer
+        ├── NoRight                   with the verb and the resource
+        ├── NamespaceNotFound
+        ├── QuotaReached              with what a namespace's quota says
+        ├── ImageNotPulled            with the node and the digest
+        ├── ReleaseNotFound           with the releases that are there
+        ├── ReleaseBusy               somebody changes it, or was cut off while doing so
+        ├── ReleaseFailed             what was deployed does not run
+        ├── ValuesRefused             exit code 2: the chart does not take a value
+        └── HelmUnfit                 exit code 2: there is no Helm, or an old one
 
 Each class takes what it is about as arguments and composes its own message.
 """
@@ -30,23 +41,34 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 __all__ = [
     "ArtifactDamaged",
+    "ClusterError",
+    "ClusterUnreachable",
     "ColumnNotFound",
     "ConfigError",
     "ContractViolation",
     "ConversionFailed",
     "DataError",
+    "HelmUnfit",
     "ImageError",
+    "ImageNotPulled",
     "MalformedRow",
     "MissingDependency",
     "ModelError",
     "ModelNotFound",
     "ModelyardError",
+    "NamespaceNotFound",
+    "NoRight",
     "PluginError",
     "PluginNotFound",
+    "QuotaReached",
     "RegistryError",
+    "ReleaseBusy",
+    "ReleaseFailed",
+    "ReleaseNotFound",
     "RunError",
     "RunLocked",
     "RunNotFound",
@@ -54,6 +76,7 @@ __all__ = [
     "TableUnreadable",
     "TrainingError",
     "UsageError",
+    "ValuesRefused",
     "nearest",
 ]
 
@@ -71,9 +94,15 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
 
 
 class ModelyardError(Exception):
-    """Anything that modelyard refuses or cannot do; its text is fit for a person."""
+    """Anything that modelyard refuses or cannot do; its text is fit for a person.
+
+    Attributes:
+        exit_code: Of a command that it ends.
+        transient: Whether the very same may succeed when it is tried again.
+    """
 
     exit_code = 1
+    transient = False
 
 
 class UsageError(ModelyardError):
@@ -203,6 +232,8 @@ class RunNotFound(RunError):
 class RunLocked(RunError):
     """Another process writes this run."""
 
+    transient = True
+
     def __init__(self, run: str, holder: str, seconds: float) -> None:
         super().__init__(
             f"run {run} is being written by {holder}; wait for it, or {seconds:.0f} s after it died, and try again"
@@ -225,3 +256,128 @@ class RegistryError(ModelyardError):
 
     def __init__(self, registry: str, problem: str, hint: str) -> None:
         super().__init__(f"{registry}: {problem}; {hint}")
+
+
+class ClusterError(ModelyardError):
+    """A cluster that cannot be used, or does not do what it was asked for.
+
+    Args:
+        where: The cluster, or the thing in it.
+        problem: What is wrong with it, without a full stop.
+        hint: What to do.
+    """
+
+    transient = True
+
+    def __init__(self, where: str, problem: str, hint: str = "") -> None:
+        super().__init__(f"{where}: {problem}" + (f"; {hint}" if hint else ""))
+
+    def ending(self, outcome: str) -> Self:
+        """Says what became of the thing after all."""
+        if outcome:
+            self.args = (f"{self}; {outcome}",)
+        return self
+
+
+class NoRight(ClusterError):
+    """The cluster does not let this user do something."""
+
+    transient = False
+
+    def __init__(self, verb: str, resource: str, namespace: str) -> None:
+        self.verb, self.resource = verb, resource
+        super().__init__(
+            f"namespace {namespace}",
+            f"you have no right to {verb} {resource} there",
+            "ask for it, or set cluster.namespace to one that is yours",
+        )
+
+
+class ClusterUnreachable(ClusterError):
+    """The cluster does not answer."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(where, "cannot be reached", f"check the network and KUBECONFIG ({reason})")
+
+
+class NamespaceNotFound(ClusterError):
+    """The cluster has no such namespace."""
+
+    transient = False
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"namespace {name}",
+            "is not there",
+            f"name another one (cluster.namespace), or make it with: kubectl create namespace {name}",
+        )
+
+
+class QuotaReached(ClusterError):
+    """A namespace's quota leaves no room."""
+
+    def __init__(self, namespace: str, said: str) -> None:
+        super().__init__(f"namespace {namespace}", said, "take less, or have the quota raised")
+
+
+class ImageNotPulled(ClusterError):
+    """A node cannot get an image."""
+
+    transient = False
+
+    def __init__(self, image: str, pod: str, node: str, said: str) -> None:
+        super().__init__(
+            f"pod {pod} on node {node}",
+            f"cannot pull {image} ({said})",
+            "push it to where the node looks, or name a pull secret in the chart's imagePullSecrets",
+        )
+
+
+class ReleaseNotFound(ClusterError):
+    """A namespace has no such release."""
+
+    transient = False
+
+    def __init__(self, name: str, namespace: str, available: Iterable[str]) -> None:
+        super().__init__(f"namespace {namespace}", f"has no release {name!r}", nearest(name, available))
+
+
+class ReleaseBusy(ClusterError):
+    """A release is in the middle of a change."""
+
+    def __init__(self, release: str, status: str, way_out: str) -> None:
+        super().__init__(
+            f"release {release}",
+            f"is in the middle of a change ({status})",
+            f"wait for whoever makes it or, if it was cut off, get out with: {way_out}",
+        )
+
+
+class ReleaseFailed(ClusterError):
+    """What was deployed does not run."""
+
+    transient = False
+
+    def __init__(self, release: str, problem: str, outcome: str = "") -> None:
+        self.outcome = outcome
+        super().__init__(f"release {release}", problem, outcome)
+
+
+class ValuesRefused(ClusterError):
+    """A chart does not take a value."""
+
+    exit_code = 2
+    transient = False
+
+    def __init__(self, chart: str, problem: str) -> None:
+        super().__init__(f"the chart {chart} refuses its values", problem)
+
+
+class HelmUnfit(ClusterError):
+    """There is no Helm, or an old one."""
+
+    exit_code = 2
+    transient = False
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("helm", problem, "install Helm 4 (one binary, from its project's releases) and put it on PATH")

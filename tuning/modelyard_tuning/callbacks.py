@@ -100,6 +100,7 @@ class LedgerWriter(Scratch, tune.Callback):  # type: ignore[misc]  # Ray is unty
                 params=trial.config["params"],
                 cost_us=self._goal.cost_us(result),
                 started_at=result["started_at"],
+                host=result["host"],
                 error=result["error"],
                 **figures,
             )

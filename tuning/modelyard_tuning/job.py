@@ -8,18 +8,17 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import PurePosixPath
 
 import ray
 
 from modelyard.config.models import Settings
-from modelyard.errors import ModelyardError, RunError, TrainingError
+from modelyard.errors import ModelyardError, RunError, RunLocked, TrainingError
 from modelyard.models.folds import ladder
 from modelyard.models.latency import CostModel, calibrate
 from modelyard.models.metrics import get_metric
 from modelyard.registry.lease import Lease
 from modelyard.registry.ledger import Trial
-from modelyard.registry.runs import Run, create_run
+from modelyard.registry.runs import Run, create_run, installed_versions, run_label
 from modelyard_tuning.budget import Budget
 from modelyard_tuning.callbacks import Tally
 from modelyard_tuning.cluster import ray_cluster
@@ -60,11 +59,13 @@ def tune(settings: Settings, progress: Listener | None = None, resume: Run | Non
     watch = Watch(budget, settings.tuning.trials, progress)
     with interruptible() as interrupted:
         watch.enter("loading")
-        table = load_table(settings)
-        run = resume or create_run(settings, settings.model.name or PurePosixPath(str(settings.data.path)).stem)
+        # a table that cannot be used leaves no new run behind
+        loaded = None if resume else load_table(settings)
+        run = resume or create_run(settings, run_label(settings))
         with Lease(run.storage, run.name) as lease, _recorded(run, budget):
+            watch.follow_run(run)
+            table = loaded or load_table(settings)
             _describe(run, table, settings)
-            watch.run = run
             prepared, space, goal, tally = _search(run, table, settings, watch, lease, interrupted)
             watch.enter("finalists")
             winner = choose_winner(
@@ -84,13 +85,17 @@ def _continued(settings: Settings, before: Settings) -> Settings:
 @contextlib.contextmanager
 def _recorded(run: Run, budget: Budget) -> Iterator[None]:
     """Writes how the run ended, whatever happens."""
-    run.update(state="running", error=None)
+    run.update(state="running", error=None, permanent=False, versions=installed_versions())
     try:
         yield
+    except RunLocked:
+        raise  # the run is another's now
     except BaseException as error:
-        state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        # Ray answers SIGTERM with SystemExit
+        state = "interrupted" if isinstance(error, KeyboardInterrupt | SystemExit) else "failed"
         text = str(error) if isinstance(error, ModelyardError) else f"{type(error).__name__}: {error}"
-        run.update(state=state, spent_s=budget.spent, error=text)
+        permanent = isinstance(error, ModelyardError) and not error.transient
+        run.update(state=state, spent_s=budget.spent, error=text, permanent=permanent)
         raise
     run.update(state="complete", spent_s=budget.spent)
 

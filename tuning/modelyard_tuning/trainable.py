@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +57,13 @@ def run_trial(config: dict[str, Any], data: TrialData) -> None:
     for number in range(config["rung"], len(data.rungs)):
         rung = data.rungs[number]
         started_at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-        result: dict[str, Any] = {"number": config["number"], "rung": number, "started_at": started_at, "error": None}
+        result: dict[str, Any] = {
+            "number": config["number"],
+            "rung": number,
+            "started_at": started_at,
+            "host": socket.gethostname(),
+            "error": None,
+        }
         taken_over = before if number and data.rungs[number - 1].rows == rung.rows else None
         try:
             evaluation = evaluate_configuration(configuration, data.folds, rung, threads=1, before=taken_over)

@@ -1,8 +1,9 @@
-"""Tells a listener where a search stands, and keeps the time that a run has spent in its folder."""
+"""Tells a listener where a search stands, and keeps that and the time it has spent in the run's folder."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 
 from modelyard.registry.runs import Run
 from modelyard_tuning.budget import Budget
@@ -11,7 +12,7 @@ from modelyard_tuning.progress import Listener, Progress, Stage
 
 __all__ = ["Watch"]
 
-# a run whose driver is killed has lost no more of its clock than this
+# a run whose driver is killed has lost no more of its clock than this, and who follows it from afar is no later
 KEPT_EVERY_S = 2.0
 
 
@@ -25,12 +26,11 @@ class Watch:
 
     Attributes:
         budget: The clock.
-        run: The run, once there is one.
     """
 
     def __init__(self, budget: Budget, limit: int | None, listener: Listener | None) -> None:
         self.budget, self._limit, self._listener = budget, limit, listener
-        self.run: Run | None = None
+        self._run: Run | None = None
         self._stage: Stage = "loading"
         self._tally: Tally | None = None
         self._metric = ""
@@ -39,7 +39,12 @@ class Watch:
     def enter(self, stage: Stage) -> None:
         """Begins a stage."""
         self._stage = stage
+        self._kept = float("-inf")
         self.tell()
+
+    def follow_run(self, run: Run) -> None:
+        """Keeps from now on in this run's folder where the search stands."""
+        self._run = run
 
     def follow(self, tally: Tally, metric: str) -> None:
         """Takes counts from the search."""
@@ -47,21 +52,19 @@ class Watch:
 
     def tell(self) -> None:
         """Tells the listener how things are now."""
-        if self.run is not None and time.monotonic() - self._kept > KEPT_EVERY_S:
-            self._kept = time.monotonic()
-            self.run.update(spent_s=self.budget.spent)
-        if self._listener is None:
-            return
         tally = self._tally
-        self._listener(
-            Progress(
-                stage=self._stage,
-                trials=tally.ended if tally else 0,
-                failed=tally.failed if tally else 0,
-                limit=self._limit,
-                metric=self._metric,
-                best=tally.best if tally else None,
-                seconds=self.budget.spent,
-                left=self.budget.left,
-            )
+        progress = Progress(
+            stage=self._stage,
+            trials=tally.ended if tally else 0,
+            failed=tally.failed if tally else 0,
+            limit=self._limit,
+            metric=self._metric,
+            best=tally.best if tally else None,
+            seconds=self.budget.spent,
+            left=self.budget.left,
         )
+        if self._run is not None and time.monotonic() - self._kept > KEPT_EVERY_S:
+            self._kept = time.monotonic()
+            self._run.update(spent_s=self.budget.spent, progress=asdict(progress))
+        if self._listener is not None:
+            self._listener(progress)

@@ -7,7 +7,23 @@ from typing import Annotated
 import typer
 
 from modelyard import __version__
-from modelyard.cli import check, image, init, pack, promote, report, run, runs, score, serve, show, tune, verify
+from modelyard.cli import (
+    attach,
+    cancel,
+    check,
+    image,
+    init,
+    pack,
+    promote,
+    report,
+    run,
+    runs,
+    score,
+    serve,
+    show,
+    tune,
+    verify,
+)
 
 __all__ = ["app"]
 
@@ -48,6 +64,8 @@ for module, command in (
     (run, run.run),
     (check, check.check),
     (tune, tune.tune),
+    (attach, attach.attach),
+    (cancel, cancel.cancel),
     (pack, pack.pack),
     (serve, serve.serve),
     (image, image.image),

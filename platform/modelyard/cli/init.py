@@ -20,13 +20,15 @@ EXAMPLE = "modelyard init churn"
 CONFIG = """\
 # This project's settings; what is not here has the default of the chosen groups.
 # Groups come with modelyard: data (default, breast_cancer), tuning (default, quick, thorough, deterministic),
-# model (auto, linear, random_forest, extra_trees, hist_gradient_boosting, lightgbm, xgboost), serving (default).
+# model (auto, linear, random_forest, extra_trees, hist_gradient_boosting, lightgbm, xgboost), serving (default),
+# cluster (default).
 # A file of your own, such as conf/tuning/nightly.yaml, is an option too: tuning=nightly.
 defaults:
   - data: default
   - model: auto
   - tuning: default
   - serving: default
+  - cluster: default
   - _self_
 
 environment: ${oc.env:ENVIRONMENT,development}

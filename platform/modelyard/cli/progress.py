@@ -105,6 +105,13 @@ class SearchProgress:
         self.finish()
         self._print(text)
 
+    def note(self, text: str) -> None:
+        """Says something beside the progress."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
     def finish(self) -> None:
         """Ends the bar, or prints the last line where it was held back; may be called at any time, and twice."""
         if self._bar is not None:

@@ -25,6 +25,7 @@ EXTRAS = {
     **dict.fromkeys(("optuna", "plotly", "ray"), "tuning"),
     **dict.fromkeys(("bentoml", "fastapi", "httpx", "msgspec", "prometheus_client", "uvicorn"), "serving"),
     "xgboost": "boost",
+    "kubernetes": "kube",
 }
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from modelyard.cli.cluster import watch
 from modelyard.cli.console import emit
 from modelyard.cli.options import AsJson, ConfigDir, Overrides, load_settings, table_path
 from modelyard.cli.progress import SearchProgress
+from modelyard.cli.submit import submit, write_values
 from modelyard.cli.summary import print_next, print_outcome
+from modelyard.errors import UsageError
 
 if TYPE_CHECKING:
     from modelyard.config import Settings
@@ -23,14 +28,56 @@ Resume = Annotated[
 ]
 
 
+WORKERS, CPUS = 1, 2
+
+
+class Place(StrEnum):
+    """Where a search runs."""
+
+    here = "here"
+    kube = "kube"
+
+
+On = Annotated[
+    Place, typer.Option("--on", help="Search on this machine, or in the cluster of the settings cluster.* (kube).")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=0, help=f"Pods beside the driver's, with --on kube.  [default: {WORKERS}]"),
+]
+Cpus = Annotated[
+    int | None, typer.Option("--cpus", min=1, help=f"Trials at the same time in a pod.  [default: {CPUS}]")
+]
+Write = Annotated[
+    Path | None,
+    typer.Option("--write", metavar="FILE", help="Write the chart's values for a schedule, and start nothing."),
+]
+
+
 def tune(
-    overrides: Overrides = None, resume: Resume = None, config_dir: ConfigDir = None, as_json: AsJson = False
+    overrides: Overrides = None,
+    resume: Resume = None,
+    on: On = Place.here,
+    workers: Workers = None,
+    cpus: Cpus = None,
+    write: Write = None,
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Search for the best model, and write it and its report into a run.
 
-    Ctrl-C ends the search early; the best model so far is kept.
+    Ctrl-C ends the search early; the best model so far is kept. In a cluster it only ends the following.
     """
     settings = load_settings(overrides, config_dir)
+    if on is Place.kube:
+        size = (WORKERS if workers is None else workers, CPUS if cpus is None else cpus)
+        if write:
+            write_values(settings, write, *size)
+        else:
+            watch(submit(settings, resume, *size), settings, as_json)
+        return
+    if (workers, cpus, write) != (None, None, None):
+        raise UsageError("--workers, --cpus and --write are about a cluster; add --on kube")
     with SearchProgress() as progress:
         outcome = search(settings, resume, progress)
     if as_json:

@@ -213,6 +213,36 @@ class ClusterSettings(_Group):
     sklearn_base: str | None = Field(
         None, description="The same for a model that is served by its original: target serving-sklearn."
     )
+    training_image: str | None = Field(
+        None, description="Image that searches: REGISTRY/NAME:TAG, or better @sha256:..., of target training."
+    )
+    context: str | None = Field(None, description="Context of the kubeconfig; none: its current one.")
+    namespace: str | None = Field(None, description="Namespace to work in; none: the context's.")
+    storage: str | None = Field(
+        None,
+        description="fsspec URL that this machine and every pod reach, such as s3://bucket/modelyard; runs, tables and "
+        "wheels of `tune --on kube` go there.",
+    )
+    storage_secret: str | None = Field(
+        None,
+        description="Secret of the namespace whose entries are the pods' environment for the storage, such as "
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; none: the pods need none.",
+    )
+    s3_endpoint: str | None = Field(
+        None,
+        description="Address of an S3 server that is not Amazon's, as pods reach it; AWS_ENDPOINT_URL is for here.",
+    )
+    s3_region: str = Field("us-east-1", description="Region of the bucket; most other servers take any.")
+    engine: Literal["job", "kuberay"] = Field(
+        "job", description="What keeps Ray's pods: one Indexed Job, which needs nothing installed, or a KubeRay RayJob."
+    )
+    wheels: list[Name] = Field(
+        default_factory=list, description="Files of wheels with plugins of your own, for the pods of a search."
+    )
+    training_values: str | None = Field(
+        None,
+        description="Values file for the training chart, for what has no setting: tolerations, priority and so on.",
+    )
 
 
 class StorageSettings(_Group):

@@ -57,7 +57,9 @@ def read_bytes(path: str, storage_options: Mapping[str, Any] | None = None) -> b
     except TableUnreadable:
         raise
     except Exception as error:  # each file system and each compression raises what it likes
-        raise TableUnreadable(path, f"cannot be read: {_reason(error)}") from None
+        unreadable = TableUnreadable(path, f"cannot be read: {_reason(error)}")
+        unreadable.transient = "://" in path  # a storage that does not answer now
+        raise unreadable from None
 
 
 def write_bytes(

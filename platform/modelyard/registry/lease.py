@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -86,7 +87,8 @@ class Lease:
         return int(names[-1].removesuffix(".json")), held
 
     def _document(self, duration: float) -> str:
-        return json.dumps({"host": socket.gethostname(), "process": os.getpid(), "expires": time.time() + duration})
+        holder = {"host": socket.gethostname(), "machine": _machine(), "process": os.getpid()}
+        return json.dumps({**holder, "expires": time.time() + duration})
 
     def _file(self, number: int) -> str:
         return f"{FOLDER}/{number:06d}.json"
@@ -100,7 +102,7 @@ def _expired(held: dict[str, Any]) -> bool:
     """A holder that died on this machine need not be waited for."""
     if held["expires"] <= time.time():
         return True
-    if held["host"] != socket.gethostname():
+    if held.get("machine") != _machine():
         return False
     try:
         os.kill(int(held["process"]), 0)
@@ -109,3 +111,12 @@ def _expired(held: dict[str, Any]) -> bool:
     except PermissionError:
         pass
     return False
+
+
+def _machine() -> str:
+    """Where process numbers mean the same: a pod in another's place has the name of its host, and other processes."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:  # not Linux
+        return socket.gethostname()

@@ -33,6 +33,7 @@ class Record(BaseModel):
         cost_us: Estimated microseconds of one prediction.
         seconds: Seconds this rung took.
         started_at: When the rung began, ISO 8601 in UTC.
+        host: Name of the machine or pod that it ran on.
         error: One sentence, where it failed.
     """
 
@@ -50,6 +51,7 @@ class Record(BaseModel):
     cost_us: float | None = None
     seconds: float = 0.0
     started_at: str = ""
+    host: str = ""
     error: str | None = None
 
 

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from modelyard.config.manager import ConfigManager
@@ -21,10 +22,11 @@ from modelyard.errors import RunError, RunNotFound
 from modelyard.registry.ledger import Ledger, Trial
 from modelyard.registry.storage import Storage
 
-__all__ = ["LATEST", "Run", "RunState", "create_run", "list_runs", "open_run"]
+__all__ = ["LATEST", "Run", "RunState", "create_run", "installed_versions", "list_runs", "open_run", "run_label"]
 
 LATEST = "latest"
-RunState = Literal["running", "complete", "interrupted", "failed"]
+# submitted: to a cluster, where its driver has not begun yet
+RunState = Literal["submitted", "running", "complete", "interrupted", "failed"]
 # what a model's figures may depend on
 PACKAGES = (
     "modelyard",
@@ -127,23 +129,30 @@ class Run:
             raise RunError(f"run {self.name} has no {name} yet in {self.folder}") from None
 
 
-def create_run(settings: Settings, label: str = "") -> Run:
+def run_label(settings: Settings) -> str:
+    """Returns what a person tells runs apart by: the model's or the table's name."""
+    return settings.model.name or PurePosixPath(str(settings.data.path)).stem
+
+
+def create_run(settings: Settings, label: str = "", name: str = "", state: RunState = "running") -> Run:
     """Makes a new run in ``storage.runs``.
 
     Args:
         settings: What the run is made with.
-        label: Ends its name, for a person to tell runs apart; the model's or the table's name for example.
+        label: Ends its name, after the time.
+        name: Its name, in place of one made of time and label.
+        state: What it begins with.
     """
     root = Storage(settings.storage.runs)
     created = dt.datetime.now(dt.UTC)
     stamp = f"{created:%Y%m%d-%H%M%S}-{created.microsecond // 1000:03d}"
-    stem = "-".join(part for part in (stamp, _slug(label)) if part)
+    stem = name or "-".join(part for part in (stamp, _slug(label)) if part)
     info = {
         "format": 1,
-        "state": "running",
+        "state": state,
         "created": created.isoformat(timespec="milliseconds"),
         "seed": settings.ml.seed,
-        "versions": _versions(),
+        "versions": installed_versions(),
         "revision": _revision(),
         "data": {"source": settings.data.path},
         "spent_s": 0.0,
@@ -200,7 +209,8 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40]
 
 
-def _versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that a model's figures may depend on."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,8 @@ class Storage:
 
     def __init__(self, url: str | os.PathLike[str], options: dict[str, Any] | None = None) -> None:
         try:
-            self._fs, self._root = url_to_fs(os.fspath(url), **(options or {}))
+            # a cached listing would hide what other processes wrote since
+            self._fs, self._root = url_to_fs(os.fspath(url), use_listings_cache=False, **(options or {}))
         except (ImportError, ValueError) as error:
             raise UsageError(f"{url} cannot be opened: {first_line(error)}; check storage.runs") from None
         self.local = isinstance(self._fs, LocalFileSystem)
@@ -56,22 +59,25 @@ class Storage:
         Raises:
             FileNotFoundError: It is not there.
         """
-        content: bytes = self._fs.cat_file(self._path(name))
-        return content
+        with self._reached():
+            content: bytes = self._fs.cat_file(self._path(name))
+            return content
 
     def read_all(self, folder: str) -> dict[str, bytes]:
         """Returns the content of every file directly in a folder, by name in ascending order."""
         names = self.list(folder)
         paths = [self._path(f"{folder}/{name}") for name in names]
         # fetches them at the same time where it can, and takes no character of a path for a pattern, as cat does
-        contents = self._fs.cat_ranges(paths, [None] * len(paths), [None] * len(paths), on_error="raise")
+        with self._reached():
+            contents = self._fs.cat_ranges(paths, [None] * len(paths), [None] * len(paths), on_error="raise")
         return dict(zip(names, contents, strict=True))
 
     def write(self, name: str, content: bytes | str) -> None:
         """Writes a file: all of it or, where this is interrupted, nothing."""
         data = content.encode() if isinstance(content, str) else content
         if not self.local:
-            self._fs.pipe_file(self._path(name), data)
+            with self._reached():
+                self._fs.pipe_file(self._path(name), data)
             return
         temporary = self._temporary(name, data)
         os.replace(temporary, self._path(name))
@@ -81,7 +87,8 @@ class Storage:
         data = content.encode() if isinstance(content, str) else content
         try:
             if not self.local:
-                self._fs.pipe_file(self._path(name), data, mode="create")
+                with self._reached():
+                    self._fs.pipe_file(self._path(name), data, mode="create")
                 return True
             temporary = self._temporary(name, data)
             try:
@@ -97,10 +104,21 @@ class Storage:
         for file in folder.iterdir():
             self.write(f"{name}/{file.name}", file.read_bytes())
 
+    def download(self, folder: Path) -> None:
+        """Copies everything to a local folder, names that begin with a dot excepted."""
+        with self._reached():
+            paths = [str(path) for path in self._fs.find(self._root)]
+        names = {path: path[len(self._root) + 1 :] for path in paths}
+        wanted = [path for path in paths if not any(part.startswith(".") for part in names[path].split("/"))]
+        for path in wanted:
+            (folder / names[path]).parent.mkdir(parents=True, exist_ok=True)
+        # two lists of the same length: fetches them at the same time where it can, and takes no name for a pattern
+        with self._reached():
+            self._fs.get(wanted, [str(folder / names[path]) for path in wanted])
+
     def list(self, folder: str = "") -> list[str]:
         """Returns the names in a folder in ascending order; none where it is not there."""
-        with contextlib.suppress(FileNotFoundError):
-            # a cached listing would hide what other processes wrote since
+        with contextlib.suppress(FileNotFoundError), self._reached():
             paths = self._fs.ls(self._path(folder), detail=False, refresh=True)
             names = (str(path).rstrip("/").rsplit("/", 1)[-1] for path in paths)
             return sorted(name for name in names if not name.startswith("."))
@@ -108,7 +126,18 @@ class Storage:
 
     def exists(self, name: str = "") -> bool:
         """Returns whether a file or folder is there."""
-        return bool(self._fs.exists(self._path(name)))
+        with self._reached():
+            return bool(self._fs.exists(self._path(name)))
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Makes an OSError of what a file system raises where it cannot reach its storage."""
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception as error:  # each raises what it likes
+            raise OSError(errno.EIO, f"{self.url} cannot be reached: {first_line(error)}") from error
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root

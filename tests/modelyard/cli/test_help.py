@@ -10,6 +10,8 @@ COMMANDS = (
     "run",
     "check",
     "tune",
+    "attach",
+    "cancel",
     "pack",
     "serve",
     "image",
@@ -34,6 +36,8 @@ HEAVY = {
     "optuna",
     "rich",
     "httpx",
+    "kubernetes",
+    "fsspec",
 }
 # runs each call that standard input has a line for, then prints the modules that all of them loaded
 PROBE = """
