@@ -1,6 +1,6 @@
 """A pod of a search as a process of its own: like `modelyard_tuning.pod`, but on ports and in a folder of its own.
 
-python pod_process.py head|worker ADDRESS FIRST_PORT SCRATCH CPUS FILE|DRIVER'S ARGUMENTS
+python pod_process.py head|worker FIRST_PORT SCRATCH CPUS FILE|DRIVER'S ARGUMENTS
 
 A worker finds the head by the file, which holds its address, in place of a name.
 """
@@ -20,8 +20,8 @@ WORKER_PORTS = 40
 
 
 def main() -> int:
-    role, address, first_port, scratch, cpus, *rest = sys.argv[1:]
-    node = Node(address, int(cpus), OBJECT_STORE_BYTES, int(first_port), WORKER_PORTS, Path(scratch))
+    role, first_port, scratch, cpus, *rest = sys.argv[1:]
+    node = Node("127.0.0.1", int(cpus), OBJECT_STORE_BYTES, int(first_port), WORKER_PORTS, Path(scratch))
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     if role == "head":

@@ -44,15 +44,17 @@ class Pods:
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
         self._environment = os.environ | ENVIRONMENT | token
 
-    def head(self, address: str, port: int, *arguments: str, cpus: int = 0) -> subprocess.Popen[bytes]:
-        return self._start("head", address, port, cpus, *arguments)
+    def head(self, *arguments: str, cpus: int = 0) -> subprocess.Popen[bytes]:
+        port = free_range(PORTS)
+        self.found.write_text(f"127.0.0.1:{port}")
+        return self._start("head", port, cpus, *arguments)
 
-    def worker(self, address: str, port: int, cpus: int = 2) -> subprocess.Popen[bytes]:
-        return self._start("worker", address, port, cpus, str(self.found))
+    def worker(self, cpus: int = 2) -> subprocess.Popen[bytes]:
+        return self._start("worker", free_range(PORTS), cpus, str(self.found))
 
-    def _start(self, role: str, address: str, port: int, cpus: int, *rest: str) -> subprocess.Popen[bytes]:
+    def _start(self, role: str, port: int, cpus: int, *rest: str) -> subprocess.Popen[bytes]:
         scratch = self._stack.enter_context(short_folder())
-        command = [sys.executable, str(PROCESS), role, address, str(port), str(scratch), str(cpus), *rest]
+        command = [sys.executable, str(PROCESS), role, str(port), str(scratch), str(cpus), *rest]
         process = subprocess.Popen(command, env=self._environment)
         self._stack.callback(finish, process)
         return process
@@ -82,10 +84,8 @@ def ledger(folder: Path) -> dict[str, Any]:
 
 
 def test_trials_run_on_the_worker_and_the_head_ends_with_its_driver(pods: Pods, tmp_path: Path) -> None:
-    port = free_range(PORTS)
-    pods.found.write_text("127.0.0.1")
-    worker = pods.worker("127.0.0.2", port)
-    head = pods.head("127.0.0.1", port, *order(tmp_path, trials=6))
+    worker = pods.worker()
+    head = pods.head(*order(tmp_path, trials=6))
     assert head.wait(LIMIT_S) == 0
     assert run_of(tmp_path).info["state"] == "complete"
     assert run_of(tmp_path).summary["trials"] == 6
@@ -95,19 +95,16 @@ def test_trials_run_on_the_worker_and_the_head_ends_with_its_driver(pods: Pods, 
 
 
 def test_a_worker_joins_the_head_that_takes_anothers_place(pods: Pods, tmp_path: Path) -> None:
-    port = free_range(PORTS)
-    pods.found.write_text("127.0.0.1")
-    pods.worker("127.0.0.2", port)
-    first = pods.head("127.0.0.1", port, *order(tmp_path, trials=200))
+    pods.worker()
+    first = pods.head(*order(tmp_path, trials=2000))
     until(lambda: first.poll() is not None or len(run_of(tmp_path).storage.list("ledger")) > 4, LIMIT_S)
     first.send_signal(signal.SIGTERM)
     assert first.wait(LIMIT_S) == 143
     before = ledger(tmp_path)
     assert run_of(tmp_path).info["state"] == "interrupted"
 
-    pods.found.write_text("127.0.0.3")
     trials = len({trial for trial, _ in before}) + 4
-    second = pods.head("127.0.0.3", port, *order(tmp_path, trials=trials))
+    second = pods.head(*order(tmp_path, trials=trials))
     assert second.wait(LIMIT_S) == 0
     after = ledger(tmp_path)
     assert {key: after[key] for key in before} == before
@@ -118,15 +115,13 @@ def test_a_worker_joins_the_head_that_takes_anothers_place(pods: Pods, tmp_path:
 def test_a_failure_for_good_starts_no_ray_again(pods: Pods, tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("a,b\n1,2\n3,4\n")
     ordered = order(tmp_path, str(tmp_path / "table.csv"))
-    port = free_range(PORTS)
-    assert pods.head("127.0.0.1", port, *ordered).wait(LIMIT_S) == 2
+    assert pods.head(*ordered).wait(LIMIT_S) == 2
     sentence = (tmp_path / "termination-log").read_text()
     (tmp_path / "termination-log").unlink()
-    again = pods.head("127.0.0.1", port, *ordered)
-    assert again.wait(LIMIT_S) == 2
+    assert pods.head(*ordered).wait(LIMIT_S) == 2
     assert (tmp_path / "termination-log").read_text() == sentence
 
 
 def test_a_name_without_one_address_is_no_head() -> None:
-    assert resolve("localhost") in ("127.0.0.1", None)
+    assert resolve("127.0.0.1") == "127.0.0.1:6379"
     assert resolve("no-such-head.invalid") is None

@@ -90,12 +90,13 @@ class Head:
         if driver.is_over(self._order):
             return driver.main(self._arguments)
         port = self._node.first_port
+        address = f"{self._node.address}:{port}"
         ray = self._node.start("--head", f"--port={port}", "--include-dashboard=false")
         try:
-            while not _answers(self._node.address, port):
+            while not _answers(address):
                 if ray.poll() is not None or self._stopping.wait(TICK_S):
                     return INTERRUPTED if self._stopping.is_set() else RAY_DIED
-            return self._drive(ray, f"{self._node.address}:{port}")
+            return self._drive(ray, address)
         finally:
             _end(ray, RAY_GRACE_S)
 
@@ -120,7 +121,7 @@ class Worker:
 
     Args:
         node: This node.
-        find: Returns the head's address, where there is a head that takes connections.
+        find: Returns the head's address and port, where there is a head.
         stopping: Is set when the pod has to end.
     """
 
@@ -131,13 +132,13 @@ class Worker:
         """Joins heads until the pod has to end."""
         while not self._stopping.wait(TICK_S):
             head = self._find()
-            if head is not None and _answers(head, self._node.first_port):
+            if head is not None and _answers(head):
                 self._join(head)
         return INTERRUPTED
 
     def _join(self, head: str) -> None:
         _say(f"joining the head at {head}")
-        ray = self._node.start(f"--address={head}:{self._node.first_port}")
+        ray = self._node.start(f"--address={head}")
         looked = time.monotonic()
         while ray.poll() is None and not self._stopping.wait(TICK_S):
             if time.monotonic() - looked > RESOLVE_EVERY_S:
@@ -150,12 +151,12 @@ class Worker:
 
 
 def resolve(name: str) -> str | None:
-    """Returns the one address that a name has, if it has one."""
+    """Returns address and port of the head by its name; none where the name has not one address."""
     try:
         found = {entry[4][0] for entry in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
     except OSError:
         return None
-    return str(found.pop()) if len(found) == 1 else None
+    return f"{found.pop()}:{FIRST_PORT}" if len(found) == 1 else None
 
 
 def main() -> int:
@@ -176,9 +177,10 @@ def main() -> int:
     return Worker(node, lambda: resolve(options.head), stopping).run()
 
 
-def _answers(address: str, port: int) -> bool:
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((address, port), timeout=1).close()
+        socket.create_connection((host, int(port)), timeout=1).close()
     except OSError:
         return False
     return True
