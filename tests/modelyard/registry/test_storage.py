@@ -2,17 +2,33 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from s3fs import S3FileSystem
 
 from modelyard.errors import UsageError
 from modelyard.registry.storage import Storage
+from s3_server import BUCKET, s3_server
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a bucket on a server of our own."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as variables, pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield f"s3://{BUCKET}"
+        S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    return Storage(tmp_path / "folder" if request.param == "local" else f"memory://{uuid.uuid4().hex}/folder")
+    if request.param == "local":
+        return Storage(tmp_path / "folder")
+    root = request.getfixturevalue("s3") if request.param == "s3" else "memory:/"
+    return Storage(f"{root}/{uuid.uuid4().hex}/folder")
 
 
 def test_what_is_written_can_be_read_and_listed(storage: Storage) -> None:
@@ -52,8 +68,7 @@ def test_create_leaves_what_is_there(storage: Storage) -> None:
     assert storage.read("x") == b"first"
 
 
-def test_of_many_creators_one_succeeds(tmp_path: Path) -> None:
-    storage = Storage(tmp_path)
+def test_of_many_creators_one_succeeds(storage: Storage) -> None:
     made: list[int] = []
     barrier = threading.Barrier(8)
 
@@ -69,7 +84,7 @@ def test_of_many_creators_one_succeeds(tmp_path: Path) -> None:
         thread.join()
     assert len(made) == 1
     assert storage.read("one") == str(made[0]).encode()
-    assert list(tmp_path.iterdir()) == [tmp_path / "one"]
+    assert storage.list() == ["one"]
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +99,37 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         storage.write("file", "new")
     assert storage.read("file") == b"old"
     assert storage.list() == ["file"]
+
+
+def test_what_another_process_wrote_is_seen(storage: Storage) -> None:
+    other = Storage(storage.url)
+    assert not storage.exists("a/b")
+    assert storage.list("a") == []
+    other.write("a/b", "1")
+    assert storage.exists("a/b")
+    assert storage.list("a") == ["b"]
+    other.write("a/c", "2")
+    assert storage.exists("a/c")
+
+
+def test_download_copies_everything_but_what_is_hidden(storage: Storage, tmp_path: Path) -> None:
+    for name in ("a", "b/c", "b/d[1]", ".hidden", "b/.hidden"):
+        storage.write(name, name)
+    storage.download(tmp_path / "copy")
+    found = {
+        path.relative_to(tmp_path / "copy").as_posix() for path in (tmp_path / "copy").rglob("*") if path.is_file()
+    }
+    assert found == {"a", "b/c", "b/d[1]"}
+    assert (tmp_path / "copy" / "b" / "d[1]").read_text() == "b/d[1]"
+
+
+def test_a_storage_that_does_not_answer_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    for name, value in {**variables, "AWS_DEFAULT_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1"}.items():
+        monkeypatch.setenv(name, value)
+    storage = Storage("s3://elsewhere/folder", {"skip_instance_cache": True})
+    with pytest.raises(OSError, match=r"s3://elsewhere/folder cannot be reached: Could not connect"):
+        storage.read("a")
 
 
 def test_upload_copies_a_folder(storage: Storage, tmp_path: Path) -> None:

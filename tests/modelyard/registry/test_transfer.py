@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+
+from modelyard.config.models import Settings
+from modelyard.registry.runs import create_run
+from modelyard.registry.storage import Storage
+from modelyard.registry.transfer import fetch_run, upload_once
+
+
+def test_a_fetched_run_is_like_one_that_was_made_here(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"storage": {"runs": f"memory://{uuid.uuid4().hex}/runs"}})
+    run = create_run(settings, name="weekly-1")
+    places = {"folder": run.folder, "model": f"{run.folder}/model", "report": f"{run.folder}/report.html"}
+    run.write("summary.json", {"run": run.name, **places})
+    run.storage.write("lease/000001.json", "{}")
+    home = tmp_path / "weekly-1"
+    fetch_run(run, tmp_path)
+    (home / "of the first copy").touch()
+    copy = fetch_run(run, tmp_path)
+    assert not (home / "of the first copy").exists()
+    assert copy.folder == str(home)
+    assert copy.summary == {
+        "run": "weekly-1",
+        "folder": str(home),
+        "model": str(home / "model"),
+        "report": str(home / "report.html"),
+    }
+    assert copy.settings == settings
+    assert not (home / "lease").exists()
+    assert list(tmp_path.iterdir()) == [home]
+    # the original stays as it was
+    assert json.loads(run.storage.read("summary.json"))["folder"] == run.folder
+
+
+def test_a_run_without_a_winner_is_fetched_too(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"storage": {"runs": f"memory://{uuid.uuid4().hex}/runs"}})
+    assert fetch_run(create_run(settings, name="a"), tmp_path).info["state"] == "running"
+
+
+def test_the_same_content_under_two_names_is_there_twice() -> None:
+    storage = Storage(f"memory://{uuid.uuid4().hex}")
+    first, second = (upload_once(b"1", name, storage, "tables") for name in ("a.csv", "b.csv"))
+    assert first.rpartition("/")[0] == second.rpartition("/")[0]
+    assert storage.list("tables/" + first.split("/")[-2]) == ["a.csv", "b.csv"]
