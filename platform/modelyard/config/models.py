@@ -243,6 +243,20 @@ class ClusterSettings(_Group):
         None,
         description="Values file for the training chart, for what has no setting: tolerations, priority and so on.",
     )
+    release: str | None = Field(
+        None, description="Name of the release that `deploy` makes; none: the last part of the image's name."
+    )
+    p99_ms: float = Field(
+        50.0,
+        gt=0,
+        description="Milliseconds in which a deployment must answer 99 of 100 requests of one row; `deploy` gives its "
+        "pods the spare CPU that this takes.",
+    )
+    serving_values: str | None = Field(
+        None,
+        description="Values file for the serving chart, for what has no setting: an Ingress, keys, tolerations and so "
+        "on; goes before what `deploy` sets.",
+    )
 
 
 class StorageSettings(_Group):

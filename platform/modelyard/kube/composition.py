@@ -13,6 +13,7 @@ from modelyard.kube.oci import CONFIG, INDEX, LAYER, MANIFEST, OCI_LAYERS, Manif
 
 __all__ = [
     "BASE_ANNOTATION",
+    "CAPACITY_ANNOTATION",
     "MODEL_ANNOTATION",
     "VERSION_ANNOTATION",
     "Variant",
@@ -25,6 +26,7 @@ OCI, OURS = "org.opencontainers.image", "io.modelyard"
 BASE_ANNOTATION = f"{OCI}.base.digest"
 VERSION_ANNOTATION = f"{OCI}.version"
 MODEL_ANNOTATION = f"{OURS}.model.digest"
+CAPACITY_ANNOTATION = f"{OURS}.capacity"
 MAKER = "modelyard image"
 
 
@@ -66,6 +68,7 @@ def describe(bento: Bento) -> dict[str, str]:
         f"{OURS}.config.digest": card.config_digest and f"sha256:{card.config_digest}",
         f"{OURS}.run": card.run,
         f"{OURS}.bento": bento.tag,
+        CAPACITY_ANNOTATION: card.capacity and card.capacity.model_dump_json(),
     }
     return {name: value for name, value in known.items() if value}
 
