@@ -77,7 +77,7 @@ def size_for(capacity: Capacity, p99_ms: float, target_rps: float | None = None)
     busiest = min(BUSIEST, 1 - spare / reach)
     if busiest < IDLEST:
         problem = f"is {p99_ms:g}, but a request takes {work * 1000:.3g} ms of CPU and, alone, up to {alone:.3g} ms"
-        raise ConfigError("cluster.p99_ms", problem, hint=f"give at least {_reachable(work, reach, alone):.3g}")
+        raise ConfigError("cluster.p99_ms", problem, hint=f"give at least {_reachable(work, reach, alone):g}")
     if target_rps is None:
         replicas, busy = FEWEST, 0.0
         cores = min(reach, max(USUAL, spare / (1 - BUSIEST)))
@@ -124,4 +124,4 @@ def _memory(capacity: Capacity) -> int:
 
 
 def _reachable(work: float, reach: float, alone: float) -> float:
-    return alone + 1000 * TAIL * work / (reach * (1 - IDLEST))
+    return math.ceil(10 * (alone + 1000 * TAIL * work / (reach * (1 - IDLEST)))) / 10

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+
+import pytest
+
+from fake_helm import FakeHelm, revision
+from modelyard.errors import (
+    ClusterError,
+    ClusterUnreachable,
+    HelmUnfit,
+    NamespaceNotFound,
+    NoRight,
+    QuotaReached,
+    ReleaseBusy,
+    ReleaseFailed,
+    ReleaseNotFound,
+    ValuesRefused,
+)
+from modelyard.kube.helm import Helm
+
+FORBIDDEN = (
+    'Error: query: failed to query with labels: secrets is forbidden: User "anna" cannot list resource "secrets" '
+    'in API group "" in the namespace "scoring"\n'
+)
+TIMED_OUT = (
+    'level=WARN msg="upgrade failed" name=people error="..."\n'
+    "Error: UPGRADE FAILED: release people failed, and has been rolled back due to rollback-on-failure being set: "
+    "resource Deployment/scoring/people not ready. status: InProgress, message: Updated: 1/2\ncontext deadline exceeded\n"
+)
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch) -> FakeHelm:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return FakeHelm(tmp_path)
+
+
+@pytest.fixture
+def helm(program) -> Helm:
+    return Helm("scoring", "bed")
+
+
+def upgrade(helm: Helm, watch=lambda: None) -> None:
+    helm.upgrade("people", "modelyard-serving", {"replicas": 3}, "mine.yaml", description="model 1", watch=watch)
+
+
+def test_an_upgrade_waits_and_puts_back_what_ran(helm, program):
+    upgrade(helm)
+    command = program.calls[-1]
+    assert command.startswith("upgrade people /")
+    assert "/charts/modelyard-serving --install " in command
+    assert "--wait --rollback-on-failure --force-conflicts --timeout 15m " in command
+    assert "--values - --values mine.yaml " in command
+    assert command.endswith("--description model 1 --namespace scoring --kube-context bed")
+    assert program.values == {"replicas": 3}
+
+
+def test_history_is_typed(helm, program):
+    program.answers("history", [revision(1, "superseded"), revision(2, "failed"), revision(3, rollback_revision=1)])
+    found = helm.history("people")
+    assert [(each.number, each.finished, each.pending, each.source) for each in found] == [
+        (1, True, False, None),
+        (2, False, False, None),
+        (3, True, False, 1),
+    ]
+    assert program.calls[-1] == "history people --output json --namespace scoring --kube-context bed"
+
+
+def test_releases_are_those_of_a_chart(helm, program):
+    listed = [
+        {"name": "people", "chart": "modelyard-serving-0.1.0"},
+        {"name": "run-1", "chart": "modelyard-training-0.1.0"},
+    ]
+    program.answers("list", listed)
+    assert helm.releases() == ["people", "run-1"]
+    assert helm.releases("modelyard-serving") == ["people"]
+
+
+def test_values_of_a_revision(helm, program):
+    program.prints("get values", "null")
+    assert helm.values("people", 3) == {}
+    assert program.calls[-1].startswith("get values people --output json --revision 3 ")
+
+
+@pytest.mark.parametrize("version", ["v3.19.2", "", "Client: &version"])
+def test_an_old_helm_is_refused(program, version):
+    program.prints("version", version)
+    with pytest.raises(HelmUnfit, match=r"^helm: /.*/helm is .*, but the charts need Helm 4; install Helm 4"):
+        Helm("scoring")
+
+
+def test_no_helm_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    with pytest.raises(HelmUnfit, match=r"^helm: is not on PATH; install Helm 4") as refused:
+        Helm("scoring")
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "sentence"),
+    [
+        (FORBIDDEN, NoRight, "namespace scoring: you have no right to list secrets there; ask for it"),
+        (
+            'Error: create: failed to create: namespaces "scoring" not found\n',
+            NamespaceNotFound,
+            "namespace scoring: is not there; name another one (cluster.namespace), or make it with: "
+            "kubectl create namespace scoring",
+        ),
+        (
+            'Error: kubernetes cluster unreachable: Get "https://127.0.0.1:1/version": dial tcp 127.0.0.1:1: connect: '
+            "connection refused\n",
+            ClusterUnreachable,
+            'the cluster: cannot be reached; check the network and KUBECONFIG (Get "https://127.0.0.1:1/version": dial tcp '
+            "127.0.0.1:1: connect: connection refused)",
+        ),
+        (
+            'Error: release people failed, and has been uninstalled due to rollback-on-failure being set: secrets "x" is '
+            "forbidden: exceeded quota: small, requested: secrets=1, used: secrets=5, limited: secrets=5\n",
+            QuotaReached,
+            "namespace scoring: exceeded quota: small, requested: secrets=1, used: secrets=5, limited: secrets=5; take "
+            "less, or have the quota raised; it was removed again",
+        ),
+        (
+            "Error: values don't meet the specifications of the schema(s) in the following chart(s):\nmodelyard-serving:\n"
+            "- at '/autoscaling/minReplicas': minimum: got -1, want 1\n- at '': additional properties 'replica' not "
+            "allowed\n- at '/serving': additional properties 'drain' not allowed\n\n",
+            ValuesRefused,
+            "the chart modelyard-serving refuses its values: autoscaling.minReplicas: minimum: got -1, want 1; the chart "
+            "has no value 'replica'; serving has no value 'drain'",
+        ),
+        (
+            "Error: execution error at (modelyard-serving/templates/deployment.yaml:1:4): image.repository is empty: name "
+            "the image, as in --set image.repository=REGISTRY/NAME\n\nUse --debug flag to render out invalid YAML\n",
+            ValuesRefused,
+            "the chart modelyard-serving refuses its values: image.repository is empty: name the image",
+        ),
+        (
+            TIMED_OUT,
+            ReleaseFailed,
+            "release people: resource Deployment/scoring/people not ready. status: InProgress, message: Updated: 1/2 "
+            "context deadline exceeded; it was rolled back to what ran before",
+        ),
+        (
+            'Error: UPGRADE FAILED: "people" has no deployed releases\n',
+            ReleaseBusy,
+            "release people: is in the middle of a change (no revision ever finished); wait for whoever makes it or, if it "
+            "was cut off, get out with: modelyard undeploy people",
+        ),
+        ("", ReleaseFailed, "release people: failed without a word"),
+    ],
+)
+def test_refusals_are_sentences(helm, program, said, error, sentence):
+    program.fails("upgrade", said)
+    with pytest.raises(error) as refused:
+        upgrade(helm)
+    assert str(refused.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("revisions", "way_out"),
+    [
+        ([revision(1), revision(2, "pending-upgrade")], "modelyard rollback people"),
+        ([revision(2, "pending-install")], "modelyard undeploy people"),
+    ],
+)
+def test_a_pending_release_names_the_way_out(helm, program, revisions, way_out):
+    program.answers("history", revisions)
+    program.fails("upgrade", "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress\n")
+    with pytest.raises(ReleaseBusy) as refused:
+        upgrade(helm)
+    assert str(refused.value) == (
+        f"release people: is in the middle of a change ({revisions[-1]['status']}, revision 2, since 2026-11-25 12:00); "
+        f"wait for whoever makes it or, if it was cut off, get out with: {way_out}"
+    )
+
+
+def test_a_missing_release_names_those_that_are_there(helm, program):
+    program.fails("history", "Error: release: not found\n")
+    program.answers("list", [{"name": "people", "chart": "modelyard-serving-0.1.0"}])
+    with pytest.raises(ReleaseNotFound, match="^namespace scoring: has no release 'peple'; did you mean 'people'"):
+        helm.history("peple")
+
+
+def test_what_is_hopeless_ends_helm_which_puts_all_back(helm, program):
+    program.waits("upgrade")
+    program.fails("upgrade", TIMED_OUT)
+    start = time.monotonic()
+    with pytest.raises(ClusterError) as refused:
+        upgrade(helm, watch=lambda: ClusterError("pod p", "cannot run"))
+    assert str(refused.value) == "pod p: cannot run; it was rolled back to what ran before"
+    assert time.monotonic() - start < 10
+
+
+def test_ctrl_c_waits_until_helm_has_put_all_back(helm, program, tmp_path):
+    program.waits("upgrade")
+    (tmp_path / "upgrade.err").write_text("Error: context canceled\n")
+    threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        upgrade(helm)
+    assert "upgrade people" in program.calls[-1]
+
+
+def test_values_reach_helm_whole(helm, program):
+    values = {"extraEnv": [{"name": "NAME", "value": "Köln " * 50_000}]}
+    helm.install("people", "modelyard-serving", values)
+    assert program.values == json.loads(json.dumps(values))
