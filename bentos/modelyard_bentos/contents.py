@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
+import modelyard
 from modelyard.config.models import ServingSettings, Settings
 from modelyard.errors import ConfigError
 from modelyard.models.artifact import read_manifest
@@ -48,13 +49,15 @@ SETTINGS_VARIABLE = "MODELYARD_SETTINGS"
 SERVING_VARIABLE = "MODELYARD_SERVING"
 PACKAGES = ("modelyard", "modelyard_bentos")
 MANIFEST, GRAPH = "manifest.json", "model.onnx"
+# a service deploys nothing
+CHARTS = Path(modelyard.__file__).parent / "charts"
 
 
 def carry(target: Path, model_folder: Path, settings: Settings) -> None:
     """Copies everything that the service needs into a bento's source folder."""
     for source in _sources(settings):
         if source.is_dir():
-            shutil.copytree(source, target / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target / source.name, ignore=_left_out)
         else:
             shutil.copyfile(source, target / source.name)
     (target / MODEL).mkdir(exist_ok=True)
@@ -101,10 +104,14 @@ def content_digest(model_folder: Path, settings: Settings) -> str:
     digest.update("\n".join(requirements(model_folder)).encode())
     for source in _sources(settings):
         for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and "__pycache__" not in path.parts and CHARTS not in path.parents:
                 digest.update(path.relative_to(source.parent).as_posix().encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _left_out(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if name == "__pycache__" or Path(folder, name) == CHARTS]
 
 
 def _sources(settings: Settings) -> list[Path]:

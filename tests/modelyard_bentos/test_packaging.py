@@ -46,6 +46,7 @@ def test_a_bento_carries_everything(packed: Packed, store: Path) -> None:
     assert {"modelyard", "modelyard_bentos", "model", "modelyard.json"} <= {path.name for path in source.iterdir()}
     assert not list(source.rglob("__pycache__"))
     assert "secret" not in (source / "modelyard.json").read_text()
+    assert not (source / "modelyard" / "charts").exists()
     pins = (packed.path / "env" / "python" / "requirements.txt").read_text().split()
     names = {pin.partition("==")[0] for pin in pins}
     assert {"bentoml", "fastapi", "onnxruntime", "numpy", "pydantic", "starlette"} <= names
