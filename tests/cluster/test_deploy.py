@@ -137,7 +137,12 @@ def test_an_image_that_no_node_can_pull_is_rolled_back(
 def test_a_first_release_that_cannot_run_leaves_nothing(
     deployer: Deployer, namespace: Namespace, bentos: tuple[str, str]
 ) -> None:
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": {"pods": "1"}}}
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "small"},
+        "spec": {"hard": {"pods": "1"}},
+    }
     namespace.apply(quota)
     error = deployer.deploy(bentos[0], *SMALL, code=1)["error"]
     assert error["type"] == "QuotaReached"

@@ -8,6 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+
+from image_bases import push_base
+from modelyard.kube.reference import Reference
+from oci_registry import OciRegistry
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,3 +108,14 @@ def test_tuning_alone_finds_a_model_that_serving_alone_answers_with(
 ) -> None:
     model = run(install("tuning"), TUNE, tmp_path, outside).splitlines()[-1]
     run(install("serving"), SERVE.replace("FOLDER", str(tmp_path / model)), tmp_path, outside)
+
+
+def test_kube_alone_writes_the_values_of_an_image(install: Install, outside: dict[str, str], tmp_path: Path) -> None:
+    python = install("kube")
+    with OciRegistry() as registry:
+        image = push_base(Reference(registry.host, "people", "1"), packages=None)
+        command = [str(python.with_name("modelyard")), "deploy", str(image), "--insecure", "--write", "values.yaml"]
+        done = subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load((tmp_path / "values.yaml").read_text())["image"]["digest"].startswith("sha256:")
+    run(python, "import modelyard.kube.status, modelyard.kube.convergence", tmp_path, outside)

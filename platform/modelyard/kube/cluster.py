@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from kubernetes import client
 from kubernetes import config as kubeconfig
-from urllib3.exceptions import HTTPError
+from urllib3 import disable_warnings
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from modelyard.config.models import ClusterSettings
 from modelyard.errors import ClusterError, ClusterUnreachable, NoRight
@@ -59,6 +60,8 @@ class Cluster:
         named = [each for each in contexts if each["name"] == settings.context] or [current]
         self.context = settings.context
         self.namespace: str = settings.namespace or named[0]["context"].get("namespace") or "default"
+        if not made.verify_ssl:  # as the kubeconfig has it, and nobody wants to hear of it at every call
+            disable_warnings(InsecureRequestWarning)
         made.retries = False  # a cluster that does not answer is said to be away, and asked again by who waits for it
         self._api = client.ApiClient(made)
         self._address = str(made.host)

@@ -44,9 +44,13 @@ def fetch(configuration: Any, namespace: str, pod: str, port: int, path: str) ->
     """
     # forwarding changes the client that it goes through, which others may use meanwhile
     with client.ApiClient(configuration) as own:
-        forward = portforward(
-            client.CoreV1Api(own).connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port)
-        )
+        method = client.CoreV1Api(own).connect_get_namespaced_pod_portforward
+        try:
+            forward = portforward(method, pod, namespace, ports=str(port))
+        except client.ApiException as error:
+            # of an answer that is no handshake, the body stands behind everything else
+            error.body = str(error.reason).rpartition(" -+-+- ")[2]
+            raise
         try:
             socket = forward.socket(port)
             socket.settimeout(TIMEOUT_S)

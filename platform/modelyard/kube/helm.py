@@ -22,7 +22,7 @@ LOOK_S = 1.0
 # what is hopeless is ended by who watches; the rest may take as long as many pods need one after the other
 TIMEOUT = "15m"
 PENDING = "another operation (install/upgrade/rollback) is in progress"
-IN_USE = ("cannot reuse a name that is still in use", "already exists")
+IN_USE = ("cannot reuse a name that is still in use", "release: already exists")
 NEVER_FINISHED = "has no deployed releases"
 
 # is called about every second while Helm waits, and returns why there is no use in waiting any longer

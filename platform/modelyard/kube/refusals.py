@@ -31,6 +31,7 @@ CHECK = re.compile(r"execution error at \((?P<chart>[\w-]+)/[^)]*\): (?P<problem
 FRAMES = re.compile(
     r"(UPGRADE|INSTALLATION) FAILED: |release \S+ failed, and has been [\w ]+ due to [\w -]+ being set: "
 )
+UNKNOWN_USER = "the server has asked for the client to provide credentials"
 ROLLED_BACK, REMOVED = "has been rolled back due to", "has been uninstalled due to"
 LONGEST = 400
 
@@ -42,7 +43,6 @@ def refusal(said: str, namespace: str) -> ClusterError | None:
         said: What the API server said, with whatever stands around it.
         namespace: Where.
     """
-    said = said.replace('\\"', '"')  # the answer to a forwarded port stands quoted in another one
     if found := FORBIDDEN.search(said):
         return NoRight(found["verb"], found["resource"], namespace)
     if found := MISSING_NAMESPACE.search(said):
@@ -62,6 +62,9 @@ def helm_refusal(said: str, release: str, namespace: str) -> ClusterError:
     """
     if (known := refusal(said, namespace)) is not None:
         return known.ending(outcome_of(said))
+    if UNKNOWN_USER in said:
+        hint = "log in again, or mend the user of the kubeconfig's context"
+        return ClusterError("the cluster", "does not know you", hint)
     if found := UNREACHABLE.search(said):
         return ClusterUnreachable("the cluster", found["reason"].strip() or "there is no kubeconfig")
     if found := SCHEMA.search(said):

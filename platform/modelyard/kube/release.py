@@ -51,11 +51,11 @@ MADE = (
     ("poddisruptionbudgets", "policy"),
     ("networkpolicies", "networking.k8s.io"),
 )
+# all of them before anything is made: where one is missing in the middle, Helm cannot even take back what it made
+VERBS = ("get", "list", "watch", "create", "patch", "delete")
 RIGHTS = (
-    *(Right(verb, resource, group) for resource, group in MADE for verb in ("create", "patch")),
-    Right("list", "pods"),
-    Right("watch", "pods"),
-    Right("list", "replicasets", "apps"),
+    *(Right(verb, resource, group) for resource, group in MADE for verb in VERBS),
+    *(Right(verb, *resource) for resource in (("pods",), ("replicasets", "apps")) for verb in ("list", "watch")),
 )
 
 

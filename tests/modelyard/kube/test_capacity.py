@@ -68,7 +68,7 @@ def test_an_objective_that_no_pod_reaches_is_refused_with_one_that_it_does():
         "cluster.p99_ms: is 20, but a request takes 5 ms of CPU and, alone, up to 7.5 ms; give at least 37.8"
     )
     assert size_for(capacity, 37.8, 100).utilization == 20
-    with pytest.raises(ConfigError, match="alone, up to 7.5 ms"):
+    with pytest.raises(ConfigError, match=r"alone, up to 7\.5 ms"):
         size_for(capacity, 7.0)
 
 

@@ -14,12 +14,12 @@ from modelyard.kube.convergence import Convergence
 
 DEPLOYMENTS = "/apis/apps/v1/namespaces/scoring/deployments"
 BACK_OFF = (
-    f'Back-off pulling image "{IMAGE}": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image '
-    f'"{IMAGE}": failed to resolve reference "{IMAGE}": {IMAGE}: not found'
+    f'Back-off pulling image "{IMAGE}": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack '
+    f'image "{IMAGE}": failed to resolve reference "{IMAGE}": {IMAGE}: not found'
 )
 DENIED = (
-    f'failed to pull and unpack image "{IMAGE}": failed to resolve image: pull access denied, repository does not exist '
-    "or may require authorization: authorization failed: no basic auth credentials"
+    f'failed to pull and unpack image "{IMAGE}": failed to resolve image: pull access denied, repository does not '
+    "exist or may require authorization: authorization failed: no basic auth credentials"
 )
 QUOTA = (
     'pods "people-5d7b9c-x2x" is forbidden: exceeded quota: small, requested: requests.cpu=500m, '
@@ -43,6 +43,7 @@ def told() -> list[str]:
 
 @pytest.fixture
 def watch(api, told, monkeypatch) -> Convergence:
+    assert api.url
     monkeypatch.setattr(convergence, "PATIENCE_S", 0.0)
     return Convergence(Cluster(ClusterSettings()), "people", DIGEST, told.append)
 

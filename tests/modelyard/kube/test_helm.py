@@ -10,26 +10,16 @@ import pytest
 from fake_helm import FakeHelm, revision
 from modelyard.errors import (
     ClusterError,
-    ClusterUnreachable,
     HelmUnfit,
-    NamespaceNotFound,
-    NoRight,
-    QuotaReached,
     ReleaseBusy,
-    ReleaseFailed,
     ReleaseNotFound,
     ValuesRefused,
 )
 from modelyard.kube.helm import Helm
 
-FORBIDDEN = (
-    'Error: query: failed to query with labels: secrets is forbidden: User "anna" cannot list resource "secrets" '
-    'in API group "" in the namespace "scoring"\n'
-)
 TIMED_OUT = (
-    'level=WARN msg="upgrade failed" name=people error="..."\n'
     "Error: UPGRADE FAILED: release people failed, and has been rolled back due to rollback-on-failure being set: "
-    "resource Deployment/scoring/people not ready. status: InProgress, message: Updated: 1/2\ncontext deadline exceeded\n"
+    "resource Deployment/scoring/people not ready\ncontext deadline exceeded\n"
 )
 
 
@@ -41,6 +31,7 @@ def program(tmp_path, monkeypatch) -> FakeHelm:
 
 @pytest.fixture
 def helm(program) -> Helm:
+    assert program
     return Helm("scoring", "bed")
 
 
@@ -100,64 +91,10 @@ def test_no_helm_is_refused(monkeypatch, tmp_path):
     assert refused.value.exit_code == 2
 
 
-@pytest.mark.parametrize(
-    ("said", "error", "sentence"),
-    [
-        (FORBIDDEN, NoRight, "namespace scoring: you have no right to list secrets there; ask for it"),
-        (
-            'Error: create: failed to create: namespaces "scoring" not found\n',
-            NamespaceNotFound,
-            "namespace scoring: is not there; name another one (cluster.namespace), or make it with: "
-            "kubectl create namespace scoring",
-        ),
-        (
-            'Error: kubernetes cluster unreachable: Get "https://127.0.0.1:1/version": dial tcp 127.0.0.1:1: connect: '
-            "connection refused\n",
-            ClusterUnreachable,
-            'the cluster: cannot be reached; check the network and KUBECONFIG (Get "https://127.0.0.1:1/version": dial tcp '
-            "127.0.0.1:1: connect: connection refused)",
-        ),
-        (
-            'Error: release people failed, and has been uninstalled due to rollback-on-failure being set: secrets "x" is '
-            "forbidden: exceeded quota: small, requested: secrets=1, used: secrets=5, limited: secrets=5\n",
-            QuotaReached,
-            "namespace scoring: exceeded quota: small, requested: secrets=1, used: secrets=5, limited: secrets=5; take "
-            "less, or have the quota raised; it was removed again",
-        ),
-        (
-            "Error: values don't meet the specifications of the schema(s) in the following chart(s):\nmodelyard-serving:\n"
-            "- at '/autoscaling/minReplicas': minimum: got -1, want 1\n- at '': additional properties 'replica' not "
-            "allowed\n- at '/serving': additional properties 'drain' not allowed\n\n",
-            ValuesRefused,
-            "the chart modelyard-serving refuses its values: autoscaling.minReplicas: minimum: got -1, want 1; the chart "
-            "has no value 'replica'; serving has no value 'drain'",
-        ),
-        (
-            "Error: execution error at (modelyard-serving/templates/deployment.yaml:1:4): image.repository is empty: name "
-            "the image, as in --set image.repository=REGISTRY/NAME\n\nUse --debug flag to render out invalid YAML\n",
-            ValuesRefused,
-            "the chart modelyard-serving refuses its values: image.repository is empty: name the image",
-        ),
-        (
-            TIMED_OUT,
-            ReleaseFailed,
-            "release people: resource Deployment/scoring/people not ready. status: InProgress, message: Updated: 1/2 "
-            "context deadline exceeded; it was rolled back to what ran before",
-        ),
-        (
-            'Error: UPGRADE FAILED: "people" has no deployed releases\n',
-            ReleaseBusy,
-            "release people: is in the middle of a change (no revision ever finished); wait for whoever makes it or, if it "
-            "was cut off, get out with: modelyard undeploy people",
-        ),
-        ("", ReleaseFailed, "release people: failed without a word"),
-    ],
-)
-def test_refusals_are_sentences(helm, program, said, error, sentence):
-    program.fails("upgrade", said)
-    with pytest.raises(error) as refused:
+def test_a_refusal_is_a_sentence(helm, program):
+    program.fails("upgrade", "level=WARN msg=...\nError: execution error at (modelyard-serving/a.yaml:1:4): no image\n")
+    with pytest.raises(ValuesRefused, match=r"^the chart modelyard-serving refuses its values: no image$"):
         upgrade(helm)
-    assert str(refused.value).startswith(sentence)
 
 
 @pytest.mark.parametrize(
@@ -172,16 +109,29 @@ def test_a_pending_release_names_the_way_out(helm, program, revisions, way_out):
     program.fails("upgrade", "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress\n")
     with pytest.raises(ReleaseBusy) as refused:
         upgrade(helm)
+    status = revisions[-1]["status"]
     assert str(refused.value) == (
-        f"release people: is in the middle of a change ({revisions[-1]['status']}, revision 2, since 2026-11-25 12:00); "
+        f"release people: is in the middle of a change ({status}, revision 2, since 2026-11-25 12:00); "
         f"wait for whoever makes it or, if it was cut off, get out with: {way_out}"
     )
+
+
+def test_a_release_that_never_finished_names_the_way_out(helm, program):
+    program.fails("upgrade", 'Error: UPGRADE FAILED: "people" has no deployed releases\n')
+    with pytest.raises(ReleaseBusy, match=r"no revision ever finished.*get out with: modelyard undeploy people$"):
+        upgrade(helm)
+
+
+def test_a_name_in_use_names_the_way_out(helm, program):
+    program.fails("install", "Error: cannot reuse a name that is still in use\n")
+    with pytest.raises(ReleaseBusy, match=r"get out with: helm uninstall people --namespace scoring$"):
+        helm.install("people", "modelyard-serving", {})
 
 
 def test_a_missing_release_names_those_that_are_there(helm, program):
     program.fails("history", "Error: release: not found\n")
     program.answers("list", [{"name": "people", "chart": "modelyard-serving-0.1.0"}])
-    with pytest.raises(ReleaseNotFound, match="^namespace scoring: has no release 'peple'; did you mean 'people'"):
+    with pytest.raises(ReleaseNotFound, match=r"^namespace scoring: has no release 'peple'; did you mean 'people'\?$"):
         helm.history("peple")
 
 

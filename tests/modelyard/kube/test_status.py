@@ -8,7 +8,7 @@ from fake_helm import FakeHelm, revision
 from kube_api import KubeApi
 from kube_objects import IMAGE, autoscaler, deployment, listed, pod, pods_path
 from modelyard.config.models import ClusterSettings
-from modelyard.errors import ClusterError
+from modelyard.errors import ClusterError, NoRight
 from modelyard.kube.cluster import Cluster
 from modelyard.kube.helm import Helm
 from modelyard.kube.status import Status, status_of
@@ -134,3 +134,19 @@ def test_states_of_pods(api, monkeypatch):
     answers = dict.fromkeys("abc", figures(0))
     seen = look(monkeypatch, answers, answers)
     assert [pod.state for pod in seen.pods] == ["ending", "Pending", "starting"]
+
+
+def test_a_port_that_may_not_be_forwarded_names_the_right(api):
+    said = 'pods "people-1" is forbidden: User "anna" cannot create resource "pods/portforward" in API group ""'
+    path = f"{pods_path()}/people-1/portforward"
+    api.objects[path] = {"kind": "Status", "apiVersion": "v1", "code": 403, "message": said}
+    with pytest.raises(NoRight) as refused:
+        Cluster(ClusterSettings()).get("people-1", 9090, "/metrics")
+    assert (refused.value.verb, refused.value.resource) == ("create", "pods/portforward")
+
+
+def test_a_pod_that_is_gone_is_named(api):
+    gone = {"kind": "Status", "apiVersion": "v1", "code": 404, "message": 'pods "people-1" not found'}
+    api.objects[f"{pods_path()}/people-1/portforward"] = gone
+    with pytest.raises(ClusterError, match=r'^the cluster at http://127.0.0.1:\d+: pods "people-1" not found$'):
+        Cluster(ClusterSettings()).get("people-1", 9090, "/metrics")
