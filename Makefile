@@ -90,6 +90,12 @@ test-browser: $(READY) ## the pages in a real Chromium (/usr/bin/chromium)
 test-cluster: $(READY) ## on a Kubernetes of its own on this machine, as root; ARGS=--bed=none for that of KUBECONFIG
 	$(BIN)/python -m pytest $(ARGS) tests/cluster
 
+.PHONY: push-charts
+push-charts: ## both charts as OCI artifacts, by Helm: REGISTRY=oci://localhost:5000/charts ARGS=--plain-http
+	rm -rf dist/charts
+	for chart in charts/*/; do helm package --destination dist/charts "$$chart"; done
+	for chart in dist/charts/*.tgz; do helm push "$$chart" $(REGISTRY) $(ARGS) || exit 1; done
+
 .PHONY: bench
 bench: $(READY) ## measure a section of docs/benchmarks.md anew: BENCH=scores, parity, serving and so on, ARGS=DATA_FOLDER
 	$(BIN)/python bench/record.py $(BENCH) $(ARGS)

@@ -26,15 +26,21 @@ class KubeApi:
         objects: By path, such as ``/api/v1/namespaces/scoring/pods``; a text is answered as it is.
         denied: What the user has no right to, as verb and resource.
         asked: Paths of all requests.
+        later: What comes to a path, and after how many requests for it.
     """
 
     def __init__(self) -> None:
         self.objects: dict[str, Any] = {}
         self.denied: set[tuple[str, str]] = set()
         self.asked: list[str] = []
+        self.later: dict[str, tuple[int, Any]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.api = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def comes(self, path: str, content: Any, after: int) -> None:
+        """Lets an object or list come when its path was asked for so many times."""
+        self.later[path] = (after, content)
 
     def write_kubeconfig(self, file: Path, namespace: str = "scoring") -> None:
         """Writes how to reach it."""
@@ -77,6 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
         self.server.api.asked.append(self.path)
+        after, content = self.server.api.later.get(path, (0, None))
+        if content is not None and sum(urlsplit(each).path == path for each in self.server.api.asked) > after:
+            self.server.api.objects[path] = content
         found = self.server.api.objects.get(path)
         if found is None and path.rpartition("/")[2] in COLLECTIONS:
             found = {"kind": "List", "apiVersion": "v1", "metadata": {}, "items": []}

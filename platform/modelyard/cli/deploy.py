@@ -19,7 +19,7 @@ from modelyard.errors import UsageError
 if TYPE_CHECKING:
     from modelyard.config import Settings
     from modelyard.kube.helm import Helm
-    from modelyard.kube.release import Plan, Version
+    from modelyard.kube.plan import Plan, Version
 
 __all__ = ["EXAMPLE", "deploy"]
 
@@ -39,7 +39,7 @@ def deploy(
         typer.Option(
             "--target-rps",
             metavar="N",
-            min=0.001,
+            min=1,
             help="Requests of one row a second that it must take.  [default: as the release was sized before]",
         ),
     ] = None,
@@ -64,7 +64,8 @@ def deploy(
     if ("/" in target) == bool(to):
         problem = "is an image already; leave --to out" if to else "has to be pushed first; give --to REGISTRY/NAME"
         raise UsageError(f"{target} {problem}")
-    from modelyard.kube.release import RIGHTS, Release, name_of, plan
+    from modelyard.kube.plan import name_of, plan
+    from modelyard.kube.release import RIGHTS, Release
 
     cluster_of = cluster_settings(settings, namespace)
     if write is not None:
@@ -86,8 +87,8 @@ def deploy(
 
 
 def _version(target: str, to: str | None, base: str | None, settings: Settings, *, insecure: bool) -> Version:
+    from modelyard.kube.plan import Version, find_version
     from modelyard.kube.reference import Reference
-    from modelyard.kube.release import Version, find_version
 
     if to is None:
         return find_version(Reference.parse(target), insecure=insecure)

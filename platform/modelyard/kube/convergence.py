@@ -45,24 +45,26 @@ def serving_status(pod: Any) -> Any | None:
 
 
 class Convergence:
-    """Looks at a release's pods each time that it is called, and returns what they will never get over.
+    """Looks at the pods that a release gets from now on, each time that it is called.
 
     Args:
         cluster: The namespace.
         release: The release.
-        digest: Of the image that its pods are to run; none: not known, and nothing is taken for hopeless.
         tell: Is told what keeps them from being ready, whenever that changes.
+
+    Raises:
+        ClusterError: The cluster cannot be reached, or refuses.
     """
 
-    def __init__(
-        self, cluster: Cluster, release: str, digest: str | None, tell: Callable[[str], None] = lambda _: None
-    ) -> None:
-        self._cluster, self._release, self._digest, self._tell = cluster, release, digest, tell
+    def __init__(self, cluster: Cluster, release: str, tell: Callable[[str], None]) -> None:
+        self._cluster, self._release, self._tell = cluster, release, tell
+        # what is wrong with these is what is being mended
+        self._before = {pod.metadata.name for pod in cluster.pods(selector_of(release))}
         self._since: float | None = None
         self._told = self._hindrance = ""
 
     def __call__(self) -> ClusterError | None:
-        """Returns an error once it has stood in the way for a while."""
+        """Returns what the pods will never get over, once it has stood in their way for a while."""
         try:
             error = self._look()
         except ClusterError:
@@ -90,17 +92,17 @@ class Convergence:
                 return error
             ready += status is not None and status.ready
         self._hindrance = waiting(pods)
-        self._say(self._hindrance or f"{ready} of {len(pods)} pods are ready")
+        self._say(self._hindrance or f"{ready} of {len(pods)} new pods are ready")
         return None
 
     def _is_new(self, pod: Any) -> bool:
-        return self._digest is not None and image_of(pod).endswith(self._digest) and not pod.metadata.deletion_timestamp
+        return pod.metadata.name not in self._before and not pod.metadata.deletion_timestamp
 
     def _refused(self, selector: str) -> ClusterError | None:
         """Returns why the cluster does not even make the pods."""
         for deployment in self._cluster.deployments(selector):
             for condition in deployment.status.conditions or ():
-                if condition.type == "ReplicaFailure" and condition.status == "True" and self._digest:
+                if condition.type == "ReplicaFailure" and condition.status == "True":
                     said = str(condition.message).rstrip(".")
                     known = refusal(said, self._cluster.namespace)
                     return known or ReleaseFailed(self._release, f"its pods are refused ({said})")

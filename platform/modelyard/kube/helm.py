@@ -194,7 +194,7 @@ class Helm:
     def releases(self, chart: Chart | None = None) -> list[str]:
         """Returns the names of the namespace's releases, or of those of one chart."""
         listed = json.loads(self._run("list", "--output", "json", *self._where))
-        return [each["name"] for each in listed if chart is None or each["chart"].rpartition("-")[0] == chart]
+        return [each["name"] for each in listed if chart is None or each["chart"].startswith(f"{chart}-")]
 
     def uninstall(self, release: str) -> None:
         """Removes a release and what belongs to it, and waits until its pods have ended; none is fine."""

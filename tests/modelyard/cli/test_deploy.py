@@ -190,7 +190,7 @@ def test_an_image_that_no_node_can_pull_ends_the_wait(modelyard, helm, api, push
     )
     image = f"{registry.host}/people@{digest}"
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}": not found'}}
-    api.objects[pods_path()] = listed(pod(image=image, ready=False, state=waiting))
+    api.comes(pods_path(), listed(pod(image=image, ready=False, state=waiting)), after=1)
     helm.waits("upgrade")
     helm.fails("upgrade", ROLLED_BACK)
     done = modelyard("deploy", pushed, "--insecure")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from kube_api import KubeApi
-from kube_objects import CORE, DIGEST, IMAGE, deployment, listed, pod, pods_path
+from kube_objects import CORE, IMAGE, deployment, listed, pod, pods_path
 from modelyard.config.models import ClusterSettings
 from modelyard.errors import ImageNotPulled, QuotaReached, ReleaseFailed
 from modelyard.kube import convergence
@@ -45,7 +45,7 @@ def told() -> list[str]:
 def watch(api, told, monkeypatch) -> Convergence:
     assert api.url
     monkeypatch.setattr(convergence, "PATIENCE_S", 0.0)
-    return Convergence(Cluster(ClusterSettings()), "people", DIGEST, told.append)
+    return Convergence(Cluster(ClusterSettings()), "people", told.append)
 
 
 def waits(reason: str, message: str = "", **more: object) -> dict[str, object]:
@@ -116,13 +116,16 @@ def test_a_secret_that_is_not_there_is_named(api, watch):
     assert str(watch()) == 'release people: pod people-1 on node n1 cannot start (secret "keys" not found)'
 
 
-def test_pods_of_another_version_or_on_their_way_out_do_not_count(api, watch, told):
+def test_pods_of_before_or_on_their_way_out_do_not_count(api, told, monkeypatch):
+    monkeypatch.setattr(convergence, "PATIENCE_S", 0.0)
     broken = waits("ImagePullBackOff", BACK_OFF)
-    leaving = pod("people-3", **broken)
+    old, leaving = pod("people-0", **broken), pod("people-3", **broken)
     leaving["metadata"]["deletionTimestamp"] = "2026-11-25T12:00:00Z"
-    api.objects[pods_path()] = listed(pod("people-2", image="localhost:5000/people:1", **broken), leaving, pod())
+    api.objects[pods_path()] = listed(old)
+    watch = Convergence(Cluster(ClusterSettings()), "people", told.append)
+    api.objects[pods_path()] = listed(old, leaving, pod(), pod("people-2", ready=False))
     assert watch() is None
-    assert told == ["1 of 1 pods are ready"]
+    assert told == ["1 of 2 new pods are ready"]
 
 
 def test_a_pod_without_a_node_is_told_but_may_get_one(api, watch, told):
