@@ -75,10 +75,14 @@ def test_a_release_comes_changes_goes_back_and_goes(
         with Traffic(url, body, clients=4):
             seen = deployer.run("status", "people")
         (track,) = seen["tracks"]
-        assert (track["track"], track["ready"], track["share"], track["errors"]) == ("stable", 2, 1.0, 0.0)
+        assert (track["track"], track["share"], track["errors"]) == ("stable", 1.0, 0.0)
         assert track["rate"] > 10
         assert track["p99_ms"] > 0
-        assert all(pod["requests"] and not pod["problem"] for pod in seen["pods"])
+        # the autoscaler may have added some that have only just begun
+        ready = [pod for pod in seen["pods"] if pod["state"] == "ready"]
+        assert len(ready) == track["ready"] >= 2
+        assert sum(pod["requests"] > 0 for pod in ready) >= 2
+        assert not any(pod["problem"] for pod in ready)
 
         # the size is kept
         assert deployer.deploy(bentos[1])["target_rps"] == 200
