@@ -224,7 +224,8 @@ def test_the_role_of_the_docs_is_enough(deployer: Deployer, namespace: Namespace
     deployer.deploy(bentos[0], *SMALL)
     deployer.deploy(bentos[1])
     namespace.helm("test", "people")
-    assert all(pod["problem"] == "" for pod in deployer.run("status", "people")["pods"])
+    pods = deployer.run("status", "people")["pods"]
+    assert [pod["problem"] for pod in pods if pod["state"] == "ready" and pod["problem"]] == []
     assert deployer.run("rollback", "people")["revision"] == 3
     assert len(deployer.run("history", "people")["revisions"]) == 3
     deployer.run("undeploy", "people")
