@@ -5,18 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cluster.place import Cluster, Namespace
 from cluster.releases import Deployer, modelyard, predict
 from cluster.traffic import Traffic
+from cluster.users import documented_role, user_config
 from modelyard.config.models import Settings
 from modelyard.kube.charts import chart_folder
 from modelyard_bentos.capacity import measure_bento
@@ -27,8 +26,6 @@ from waiting import until
 pytestmark = pytest.mark.cluster
 
 REQUESTS = 20_000
-ROLE = re.compile(r"<!-- role: begin -->\n```yaml\n(.*?)```\n<!-- role: end -->", re.DOTALL)
-DOCS = Path(__file__).parents[2] / "docs" / "deploy.md"
 SMALL = ("--target-rps", 200)
 
 
@@ -190,33 +187,13 @@ def test_what_helm_renders_can_be_applied_by_kubectl(
 
 @pytest.fixture
 def role() -> dict[str, Any]:
-    """The Role that the documentation gives to users."""
-    (text,) = ROLE.findall(DOCS.read_text())
-    document: dict[str, Any] = yaml.safe_load(text)
-    return document
+    return documented_role("deploy.md")
 
 
 @pytest.fixture
-def user(cluster: Cluster, namespace: Namespace, role: dict[str, Any], tmp_path: Path, monkeypatch) -> str:
-    """A user who has this Role and nothing else; from now on commands are theirs."""
-    subject = {"kind": "ServiceAccount", "name": "anna", "namespace": namespace.name}
-    namespace.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "anna"}},
-        role,
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": "anna"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role["metadata"]["name"]},
-            "subjects": [subject],
-        },
-    )
-    config = json.loads(cluster.kubectl("config", "view", "--raw", "--minify", "--flatten", "--output=json"))
-    config["users"][0]["user"] = {"token": namespace.kubectl("create", "token", "anna").strip()}
-    file = tmp_path / "anna.kubeconfig"
-    file.write_text(json.dumps(config))
-    monkeypatch.setenv("KUBECONFIG", str(file))
-    return "anna"
+def user(namespace: Namespace, role: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on commands are those of a user who has this Role and nothing else."""
+    monkeypatch.setenv("KUBECONFIG", str(user_config(namespace, tmp_path, role)))
 
 
 @pytest.mark.usefixtures("user")

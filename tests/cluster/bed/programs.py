@@ -52,6 +52,11 @@ def build() -> None:
     """
     _install_packages()
     BUILT.mkdir(parents=True, exist_ok=True)
+    for package, version in RELEASES.items():
+        name = package.rpartition("/")[2]
+        if not _is_built(name, [name], version):
+            _go_install(name, f"{package}@{version}", TOOLS)
+            (BUILT / name).write_text(version)
     for name, programs in MODULES.items():
         module = TOOLS / name
         pinned = hashlib.sha256((module / "go.sum").read_bytes()).hexdigest()
@@ -60,11 +65,6 @@ def build() -> None:
             if (BIN / "server").exists():  # what etcd's module calls it
                 (BIN / "server").replace(BIN / "etcd")
             (BUILT / name).write_text(pinned)
-    for package, version in RELEASES.items():
-        name = package.rpartition("/")[2]
-        if not _is_built(name, [name], version):
-            _go_install(name, f"{package}@{version}", TOOLS)
-            (BUILT / name).write_text(version)
 
 
 def _is_built(name: str, programs: list[str], version: str) -> bool:
