@@ -91,9 +91,9 @@ def test_a_ledger_is_fed_back_conditional_spaces_included(study: optuna.Study, s
     assert study.trials[0].intermediate_values == {0: 4.0, 1: 3.0}
     assert study.trials[1].params == {"algorithm": "toy", "toy.alpha": 0.5, "toy.positive": True}
     assert study.trials[2].params == {"algorithm": "other_toy", "other_toy.alpha": 1.2}
-    # the interrupted one goes on first, then the default that was not tried, then something new
+    # the interrupted one goes on first, then the default that was not tried, as the trial that left no record
     suggestions = [searcher.suggest(str(number)) for number in range(3)]
     assert suggestions[0] == {"number": 4, "rung": 1, "algorithm": "other_toy", "params": {"alpha": 1.7}}
-    assert suggestions[1] == {"number": 5, "rung": 0, "algorithm": "other_toy", "params": {"alpha": 1.5}}
+    assert suggestions[1] == {"number": 3, "rung": 0, "algorithm": "other_toy", "params": {"alpha": 1.5}}
     assert isinstance(suggestions[2], dict)
-    assert suggestions[2]["number"] == 6
+    assert suggestions[2]["number"] == 5

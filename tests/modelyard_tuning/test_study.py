@@ -73,11 +73,11 @@ def test_a_search_goes_on_where_its_ledger_ends(
     after = {(record.trial, record.rung): record for record in run.ledger.records()}
     assert [after[record.trial, record.rung] for record in kept] == kept
     trials = run.ledger.trials()
-    assert [trial.number for trial in trials] == [*range(5), *range(6, 24)]
+    assert [trial.number for trial in trials] == list(range(24))
     assert [record.rung for record in trials[0].records] == [0, 1]
     assert trials[0].last.state == "complete"
     assert trials[0].last.params == cut.params
-    assert resumed.tally.ended == 23
+    assert resumed.tally.ended == 24
 
 
 def test_a_fit_that_fails_is_one_failed_trial_and_a_worker_that_died_is_none(

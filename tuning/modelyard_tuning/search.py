@@ -58,11 +58,16 @@ class StudySearcher(Scratch, search.Searcher):  # type: ignore[misc]  # Ray is u
         self._number = 0
         self._first = deque(space.defaults.values())
         self._interrupted: deque[tuple[int, int, Configuration]] = deque()
+        self._lost: deque[int] = deque()
         self._open: dict[str, _Open] = {}
 
     def refeed(self, trials: Iterable[Trial]) -> None:
-        """Takes over the trials of a ledger; interrupted ones go on where they were, under their numbers."""
+        """Takes over the trials of a ledger; interrupted ones go on where they were, under their numbers.
+
+        What was interrupted before its first record left nothing but a gap in the numbers; these are drawn again.
+        """
         for trial in trials:
+            self._lost.extend(range(self._number, trial.number))
             self._number = trial.number + 1
             last = trial.last
             configuration = Configuration(last.algorithm, last.params)
@@ -88,13 +93,16 @@ class StudySearcher(Scratch, search.Searcher):  # type: ignore[misc]  # Ray is u
         if self._interrupted:
             number, rung, configuration = self._interrupted.popleft()
             trial, _ = self._ask(configuration)
+        elif self._lost:
+            number, rung = self._lost.popleft(), 0
+            trial, configuration = self._ask_next()
         else:
             if self._limit is not None and self._number >= self._limit:
                 return str(self.FINISHED)
             if self._batched and self._number % BATCH == 0 and self._open:
                 return None
             number, rung = self._number, 0
-            trial, configuration = self._ask(self._first.popleft() if self._first else None)
+            trial, configuration = self._ask_next()
             self._number += 1
         self._open[trial_id] = _Open(number, trial)
         return {
@@ -129,6 +137,9 @@ class StudySearcher(Scratch, search.Searcher):  # type: ignore[misc]  # Ray is u
 
     def restore(self, checkpoint_path: str) -> None:
         """Does nothing: see `refeed`."""
+
+    def _ask_next(self) -> tuple[optuna.Trial, Configuration]:
+        return self._ask(self._first.popleft() if self._first else None)
 
     def _ask(self, configuration: Configuration | None) -> tuple[optuna.Trial, Configuration]:
         if configuration is not None:
