@@ -21,8 +21,8 @@ __all__ = ["BED", "Cluster", "Namespace", "entered"]
 
 BED = Path(__file__).parent / "bed"
 CONTROL_PLANE = RUN / "netns" / namespace(CONTROL)
-# the first process is never moved
-MACHINE = Path("/proc/1/ns/net")
+# held open from before anything is moved: another process's network may not be readable, even for root
+MACHINE = Path(f"/proc/self/fd/{os.open('/proc/thread-self/ns/net', os.O_RDONLY)}")
 CLONE_NEWNET = 0x40000000
 
 
