@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster.bed.layout import CONTROL, RUN, namespace
+from cluster.bed.layout import CONTROL, OUTSIDE, RUN, namespace
 from cluster.bed.shell import run
 
 __all__ = ["BED", "Cluster", "Namespace", "entered"]
@@ -22,7 +22,7 @@ __all__ = ["BED", "Cluster", "Namespace", "entered"]
 BED = Path(__file__).parent / "bed"
 CONTROL_PLANE = RUN / "netns" / namespace(CONTROL)
 # held open from before anything is moved: another process's network may not be readable, even for root
-MACHINE = Path(f"/proc/self/fd/{os.open('/proc/thread-self/ns/net', os.O_RDONLY)}")
+MACHINE = Path(f"/proc/self/fd/{os.open(os.environ.get(OUTSIDE, '/proc/thread-self/ns/net'), os.O_RDONLY)}")
 CLONE_NEWNET = 0x40000000
 
 

@@ -30,13 +30,17 @@ def test_two_nodes_are_ready_and_current(cluster: Cluster) -> None:
 
 
 def test_the_cluster_measures_cpu(cluster: Cluster) -> None:
-    def measured() -> bool:
-        try:
-            return bool(json.loads(cluster.kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes"))["items"])
-        except BedError:
-            return False  # the metrics API has no figures in its first seconds
+    nodes = set(cluster.kubectl("get", "nodes", "--output=name").split())
 
-    until(measured)
+    def measured() -> set[str]:
+        try:
+            items = json.loads(cluster.kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes"))["items"]
+        except BedError:
+            return set()  # the metrics API has no figures in its first seconds
+        return {f"node/{item['metadata']['name']}" for item in items if item["usage"]["cpu"] != "0"}
+
+    until(lambda: measured() == nodes)
+    assert measured() == nodes
 
 
 def test_a_namespace_takes_only_restricted_pods(namespace: Namespace) -> None:

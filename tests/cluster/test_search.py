@@ -52,6 +52,7 @@ def check_ledger(run: Run, before: int) -> None:
     assert len(run.ledger.records()) >= before
 
 
+@pytest.mark.smoke
 def test_a_search_runs_on_both_nodes_and_its_run_comes_home(searching: Searching) -> None:
     done = outcome(searching.modelyard(*begin(searching)))
     run = searching.run()

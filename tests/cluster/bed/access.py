@@ -4,18 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cluster.bed.layout import (
-    ADMIN,
-    BIN,
-    POD_IMAGES,
-    REGISTRY,
-    S3_BUCKET,
-    S3_KEY,
-    S3_REGION,
-    S3_SECRET,
-    S3_URL,
-    kubeconfig,
-)
+from cluster.bed.layout import ADMIN, BIN, POD_IMAGES, REGISTRY, S3, kubeconfig
 
 __all__ = ["environment"]
 
@@ -29,9 +18,9 @@ def environment() -> dict[str, str]:
         "KUBECONFIG": str(kubeconfig(ADMIN)),
         "CLUSTER_REGISTRY": REGISTRY,
         "CLUSTER_IMAGES": POD_IMAGES,
-        "CLUSTER_BUCKET": S3_BUCKET,
-        "AWS_ENDPOINT_URL": S3_URL,
-        "AWS_ACCESS_KEY_ID": S3_KEY,
-        "AWS_SECRET_ACCESS_KEY": S3_SECRET,
-        "AWS_DEFAULT_REGION": S3_REGION,
+        "CLUSTER_BUCKET": S3.bucket,
+        "AWS_ENDPOINT_URL": f"http://{S3.address}",
+        "AWS_ACCESS_KEY_ID": S3.key,
+        "AWS_SECRET_ACCESS_KEY": S3.secret,
+        "AWS_DEFAULT_REGION": S3.region,
     }

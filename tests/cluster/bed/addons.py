@@ -9,20 +9,7 @@ import json
 from typing import Any
 
 from cluster.bed.control_plane import kubectl
-from cluster.bed.layout import (
-    BIN,
-    CONTROL,
-    CONTROL_IP,
-    DNS_IP,
-    REGISTRY,
-    S3_BUCKET,
-    S3_KEY,
-    S3_REGION,
-    S3_SECRET,
-    S3_URL,
-    STATE,
-    kubeconfig,
-)
+from cluster.bed.layout import BIN, CONTROL, CONTROL_IP, DNS_IP, REGISTRY, S3, STATE, kubeconfig
 from cluster.bed.processes import start
 
 __all__ = ["start_addons"]
@@ -76,11 +63,10 @@ def _start_registry() -> None:
 
 def _start_s3() -> None:
     objects, metadata = STATE / "s3" / "objects", STATE / "s3" / "metadata"
-    (objects / S3_BUCKET).mkdir(parents=True)
+    (objects / S3.bucket).mkdir(parents=True)
     metadata.mkdir()
-    access = ["--access", S3_KEY, "--secret", S3_SECRET, "--region", S3_REGION]
-    address = S3_URL.removeprefix("http://")
-    start("s3", CONTROL, BIN / "versitygw", "--port", address, *access, "posix", "--sidecar", metadata, objects)
+    access = ["--access", S3.key, "--secret", S3.secret, "--region", S3.region]
+    start("s3", CONTROL, BIN / "versitygw", "--port", S3.address, *access, "posix", "--sidecar", metadata, objects)
 
 
 def _start_metrics() -> None:

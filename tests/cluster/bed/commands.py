@@ -23,7 +23,7 @@ from cluster.bed.access import environment
 from cluster.bed.addons import start_addons
 from cluster.bed.certificates import make_keys
 from cluster.bed.control_plane import kubectl, start_control_plane
-from cluster.bed.layout import ADMIN, CACHE, CONTROL, PREFIX, RUN, STATE, kubeconfig, node_names
+from cluster.bed.layout import ADMIN, CACHE, CONTROL, OUTSIDE, PREFIX, RUN, STATE, kubeconfig, node_names
 from cluster.bed.lock import alone, together
 from cluster.bed.network import make_network, places, remove_network
 from cluster.bed.node import kill_node, load_image, nodes, start_node
@@ -69,8 +69,10 @@ def enter(command: list[str]) -> None:
     if not command:
         raise BedError("there is nothing to run: `cluster run COMMAND...`")
     together()
+    machine = os.open("/proc/self/ns/net", os.O_RDONLY)
+    os.set_inheritable(machine, True)
     words = inside(CONTROL, *command)
-    os.execvpe(words[0], words, environment())
+    os.execvpe(words[0], words, environment() | {OUTSIDE: f"/proc/self/fd/{machine}"})
 
 
 def _remove() -> None:

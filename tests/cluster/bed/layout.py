@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 __all__ = [
     "ADMIN",
@@ -15,16 +16,13 @@ __all__ = [
     "DNS_IP",
     "KEYS",
     "LOCK",
+    "OUTSIDE",
     "POD_CIDR",
     "POD_IMAGES",
     "PREFIX",
     "REGISTRY",
     "RUN",
-    "S3_BUCKET",
-    "S3_KEY",
-    "S3_REGION",
-    "S3_SECRET",
-    "S3_URL",
+    "S3",
     "SERVICE_CIDR",
     "STATE",
     "kubeconfig",
@@ -58,10 +56,22 @@ DNS_IP = CONTROL_IP
 REGISTRY = f"{CONTROL_IP}:5000"
 POD_IMAGES = "registry.local"
 
-S3_URL = f"http://{CONTROL_IP}:7070"
-S3_KEY, S3_SECRET, S3_REGION, S3_BUCKET = "cluster", "cluster-secret", "us-east-1", "runs"
+
+class ObjectStore(NamedTuple):
+    """Where an S3 server is, and what opens it."""
+
+    address: str
+    key: str
+    secret: str
+    region: str
+    bucket: str
+
+
+S3 = ObjectStore(f"{CONTROL_IP}:7070", "cluster", "cluster-secret", "us-east-1", "runs")
 
 ADMIN = "admin"
+# environment variable by which `cluster run` hands on the network that it came from
+OUTSIDE = "CLUSTER_OUTSIDE"
 
 
 def node_names(count: int) -> list[str]:
