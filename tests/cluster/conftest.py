@@ -102,3 +102,14 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Name
         yield made
         if request.node.stash.get(FAILED, False):
             print(made.describe())
+
+
+@pytest.fixture
+def limits(namespace: Namespace) -> None:
+    """What an administrator puts on a namespace: pods without requests and limits are refused by such a quota."""
+    hard = {"requests.cpu": "6", "requests.memory": "12Gi", "limits.memory": "16Gi", "pods": "20"}
+    ranges = [{"type": "Container", "max": {"memory": "6Gi"}, "defaultRequest": {"cpu": "100m", "memory": "64Mi"}}]
+    namespace.apply(
+        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "all"}, "spec": {"hard": hard}},
+        {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "each"}, "spec": {"limits": ranges}},
+    )

@@ -87,17 +87,6 @@ class Person:
 
 
 @pytest.fixture
-def limits(namespace: Namespace) -> None:
-    """What an administrator puts on a namespace: pods without requests and limits are refused by such a quota."""
-    hard = {"requests.cpu": "6", "requests.memory": "12Gi", "limits.memory": "16Gi", "pods": "20"}
-    ranges = [{"type": "Container", "max": {"memory": "6Gi"}, "defaultRequest": {"cpu": "100m", "memory": "64Mi"}}]
-    namespace.apply(
-        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "all"}, "spec": {"hard": hard}},
-        {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "each"}, "spec": {"limits": ranges}},
-    )
-
-
-@pytest.fixture
 def person(namespace: Namespace, installed_wheel: Path, outside: dict[str, str], tmp_path: Path) -> Person:
     folder = tmp_path / "empty"
     folder.mkdir()

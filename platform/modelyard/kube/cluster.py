@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,9 @@ __all__ = ["Cluster", "Right"]
 TIMEOUT_S = 10.0
 # a connection that was cut says nothing, and neither does a program that is busy: it is asked again
 SILENCE_S = 60.0
+POLL_S = 0.5
+# from the end of a pod's grace period to its end
+KILLING_S = 10.0
 
 
 class Right(NamedTuple):
@@ -132,6 +136,18 @@ class Cluster:
                 self.namespace, label_selector=selector, _request_timeout=TIMEOUT_S
             ).items
         return sorted(found, key=lambda pod: pod.metadata.creation_timestamp, reverse=True)
+
+    def wait_gone(self, selector: str) -> None:
+        """Returns when the pods of a label selector have ended.
+
+        Those of a node that is lost never do: they are left behind when all would have ended by themselves.
+        """
+        began = time.monotonic()
+        while pods := self.pods(selector):
+            grace = max(pod.spec.termination_grace_period_seconds for pod in pods)
+            if time.monotonic() - began > grace + KILLING_S:
+                return
+            time.sleep(POLL_S)
 
     def deployments(self, selector: str) -> list[Any]:
         """Returns the Deployments of a label selector."""

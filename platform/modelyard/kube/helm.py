@@ -15,9 +15,11 @@ from modelyard.errors import ClusterError, HelmUnfit, ReleaseBusy, ReleaseNotFou
 from modelyard.kube.charts import Chart, chart_folder
 from modelyard.kube.refusals import helm_refusal, outcome_of
 
-__all__ = ["Helm", "Revision", "Watch", "upgrade_command"]
+__all__ = ["VERBS", "Helm", "Revision", "Watch", "upgrade_command"]
 
 OLDEST = 4
+# what it does to all that belongs to a release; where one is missing in the middle, it cannot take back what it made
+VERBS = ("get", "list", "watch", "create", "patch", "delete")
 LOOK_S = 1.0
 # what is hopeless is ended by who watches; the rest may take as long as many pods need one after the other
 TIMEOUT = "15m"
@@ -197,8 +199,11 @@ class Helm:
         return [each["name"] for each in listed if chart is None or each["chart"].startswith(f"{chart}-")]
 
     def uninstall(self, release: str) -> None:
-        """Removes a release and what belongs to it, and waits until its pods have ended; none is fine."""
-        gone = ["--ignore-not-found", "--cascade", "foreground", "--wait", "--timeout", "2m"]
+        """Removes a release and what belongs to it, its pods last and unwaited for; none is fine.
+
+        Helm could wait for them too, but those on a node that is lost never go, and the release would stay with them.
+        """
+        gone = ["--ignore-not-found", "--cascade", "background", "--wait", "--timeout", "2m"]
         self._run("uninstall", release, *gone, *self._where)
 
     def _run(self, *arguments: str, text: str | None = None, watch: Watch | None = None) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from modelyard.errors import ReleaseFailed, ReleaseNotFound
 from modelyard.kube.charts import Chart
 from modelyard.kube.cluster import Cluster, Right
-from modelyard.kube.convergence import Convergence
-from modelyard.kube.helm import Helm, Revision
+from modelyard.kube.convergence import Convergence, selector_of
+from modelyard.kube.helm import VERBS, Helm, Revision
 from modelyard.kube.plan import Plan, image_in, target_in
 
 __all__ = ["CHART", "RIGHTS", "Release", "previous"]
@@ -23,8 +23,6 @@ MADE = (
     ("poddisruptionbudgets", "policy"),
     ("networkpolicies", "networking.k8s.io"),
 )
-# all of them before anything is made: where one is missing in the middle, Helm cannot even take back what it made
-VERBS = ("get", "list", "watch", "create", "patch", "delete")
 RIGHTS = (
     *(Right(verb, resource, group) for resource, group in MADE for verb in VERBS),
     *(Right(verb, *resource) for resource in (("pods",), ("replicasets", "apps")) for verb in ("list", "watch")),
@@ -128,6 +126,7 @@ class Release:
         """
         self._helm.history(self.name)
         self._helm.uninstall(self.name)
+        self._cluster.wait_gone(selector_of(self.name))
 
 
 def previous(release: str, revisions: list[Revision]) -> Revision:

@@ -86,8 +86,9 @@ class ClusterSearch:
         return self._verdict() == ("", "")
 
     def clear(self) -> None:
-        """Removes everything from the cluster; the run stays in the storage."""
+        """Removes everything from the cluster and waits until its pods have ended; the run stays in the storage."""
         self._helm.uninstall(self._release)
+        self._cluster.wait_gone(self._selector)
         self._cluster.remove_secret(token_secret(self._release))
 
     def cancel(self) -> None:

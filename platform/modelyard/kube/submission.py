@@ -15,7 +15,7 @@ from modelyard.config.manager import ConfigManager
 from modelyard.config.models import ClusterSettings, Settings
 from modelyard.errors import ClusterError, ConfigError, TableUnreadable
 from modelyard.kube.cluster import Cluster, Right
-from modelyard.kube.helm import Helm
+from modelyard.kube.helm import VERBS, Helm
 from modelyard.registry.runs import Run
 from modelyard.registry.storage import Storage
 from modelyard.registry.transfer import upload_once
@@ -38,16 +38,14 @@ __all__ = [
 LONGEST_RELEASE = 47
 TOKEN_BYTES = 24
 LABELS = {"app.kubernetes.io/managed-by": "modelyard", "app.kubernetes.io/part-of": "modelyard"}
-RIGHTS = (
-    Right("create", "secrets"),
-    Right("create", "services"),
-    Right("create", "serviceaccounts"),
-    Right("create", "networkpolicies", "networking.k8s.io"),
-    Right("get", "pods/log"),
-    Right("list", "pods"),
-    Right("list", "events"),
+MADE = (
+    ("secrets", ""),
+    ("services", ""),
+    ("serviceaccounts", ""),
+    ("networkpolicies", "networking.k8s.io"),
 )
-ENGINES = {"job": Right("create", "jobs", "batch"), "kuberay": Right("create", "rayjobs", "ray.io")}
+ENGINES = {"job": ("jobs", "batch"), "kuberay": ("rayjobs", "ray.io")}
+SEEN = (Right("get", "pods/log"), Right("list", "pods"), Right("list", "events"))
 IMAGE = re.compile(r"(?P<repository>[^@]+?)(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
 
 
@@ -196,7 +194,8 @@ def require_rights(settings: ClusterSettings, cluster: Cluster) -> None:
     Raises:
         NoRight: Names the first right that is missing.
     """
-    cluster.require((*RIGHTS, ENGINES[settings.engine]))
+    made = (*MADE, ENGINES[settings.engine])
+    cluster.require((*(Right(verb, *resource) for resource in made for verb in VERBS), *SEEN))
 
 
 def release_name(run: str) -> str:

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from kube_api import KubeApi
 from kube_objects import listed
 from modelyard.config.models import ClusterSettings, Settings
 from modelyard.errors import ClusterError, NoRight, RunError, UsageError
+from modelyard.kube import cluster as cluster_module
 from modelyard.kube import search as search_module
 from modelyard.kube.cluster import Cluster
 from modelyard.kube.helm import Helm
@@ -184,6 +186,25 @@ def test_cancelling_removes_all_but_the_run(search: ClusterSearch, api: KubeApi,
     assert f"{CORE}/secrets/{token_secret(RELEASE)}" not in api.objects
     assert run.info["state"] == "interrupted"
     assert json.loads(run.storage.read("lease/000001.json"))["expires"] <= time.time()
+
+
+def test_pods_of_a_lost_node_are_left_behind(
+    search: ClusterSearch, api: KubeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, lost = pod("slow"), pod("lost")
+    for each in (slow, lost):
+        each["spec"]["terminationGracePeriodSeconds"] = 40
+    api.objects[f"{CORE}/pods"] = listed(slow, lost)
+    passed = [0.0]
+
+    def sleep(seconds: float) -> None:
+        passed[0] += seconds
+        if passed[0] > 20:
+            api.objects[f"{CORE}/pods"] = listed(lost)
+
+    monkeypatch.setattr(cluster_module, "time", SimpleNamespace(monotonic=lambda: passed[0], sleep=sleep))
+    search.clear()
+    assert 40 < passed[0] < 60
 
 
 def test_a_run_that_is_over_is_not_cancelled(search: ClusterSearch, run: Run) -> None:
