@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,15 @@ import pytest
 from cluster.place import Cluster, Namespace
 from cluster.searches import Searching, outcome, write_table
 from modelyard.kube.submission import release_name
+from modelyard.registry.ledger import Record
 from modelyard.registry.runs import Run
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("limits")]
 
 TRIALS = 24
 SIZE = ("--workers", "1", "--cpus", "2")
+# both pods have room on the node that is left, even where nodes have no more than two cores
+SMALL = ("--workers", "1", "--cpus", "1")
 # each trial takes about a second, so that there is time to break something
 SLOW = ("model.model_type=extra_trees", "ml.repeats=3", "tuning.time_budget_s=null", f"tuning.trials={TRIALS}")
 
@@ -40,26 +43,27 @@ def whole(cluster: Cluster) -> Iterator[list[str]]:
         cluster.kubectl("wait", "--for=condition=Ready", f"node/{node}", "--timeout=120s")
 
 
-def begin(searching: Searching, *more: str) -> tuple[str, ...]:
-    return ("tune", "--on", "kube", *SIZE, f"data.path={write_table(searching.folder)}", *SLOW, *more, "--json")
+def begin(searching: Searching, *more: str, size: tuple[str, ...] = SIZE) -> tuple[str, ...]:
+    return ("tune", "--on", "kube", *size, f"data.path={write_table(searching.folder)}", *SLOW, *more, "--json")
 
 
-def check_ledger(run: Run, before: int) -> None:
+def check_ledger(run: Run, before: Sequence[Record] = (), trials: int = TRIALS) -> None:
     """All trials have ended, and no record that was there before was written again."""
-    trials = run.ledger.trials()
-    assert [trial.number for trial in trials] == list(range(TRIALS))
-    assert {trial.last.state for trial in trials} <= {"complete", "stopped"}
-    assert len(run.ledger.records()) >= before
+    found = run.ledger.trials()
+    assert [trial.number for trial in found] == list(range(trials))
+    assert {trial.last.state for trial in found} <= {"complete", "stopped"}
+    assert [record for record in run.ledger.records() if record in before] == list(before)
 
 
 @pytest.mark.smoke
 def test_a_search_runs_on_both_nodes_and_its_run_comes_home(searching: Searching) -> None:
-    done = outcome(searching.modelyard(*begin(searching)))
+    trials = 12
+    done = outcome(searching.modelyard(*begin(searching, f"tuning.trials={trials}")))
     run = searching.run()
-    check_ledger(run, 0)
+    check_ledger(run, trials=trials)
     # pods of one index have the same name as their host, and the Job spreads its two indexes over the nodes
     assert len({record.host for record in run.ledger.records()}) == 2
-    assert done["trials"] == TRIALS
+    assert done["trials"] == trials
     home = searching.folder / "runs" / run.name
     assert done["model"] == str(home / "model")
     assert (home / "report.html").is_file()
@@ -71,11 +75,11 @@ def test_a_search_runs_on_both_nodes_and_its_run_comes_home(searching: Searching
 def test_a_lost_laptop_costs_nothing(searching: Searching) -> None:
     with searching.started(*begin(searching)) as process:
         run = searching.run(process)
-        searching.records(run, 2)
+        before = searching.records(run, 2)
         process.send_signal(signal.SIGKILL)
     done = outcome(searching.modelyard("attach", "latest", "--json"))
     assert done["run"] == run.name
-    check_ledger(run, 2)
+    check_ledger(run, before)
 
 
 def test_what_is_cancelled_goes_on_in_a_new_job(searching: Searching) -> None:
@@ -89,15 +93,17 @@ def test_what_is_cancelled_goes_on_in_a_new_job(searching: Searching) -> None:
         assert "is no longer in the cluster" in process.communicate()[1]
     done = outcome(searching.modelyard("tune", "--on", "kube", *SIZE, *SLOW, "--resume", run.name, "--json"))
     assert done["run"] == run.name
-    check_ledger(run, len(before))
-    assert [record for record in run.ledger.records() if record in before] == before
+    check_ledger(run, before)
 
 
 @pytest.mark.parametrize("lost", ["head's pod", "worker's node", "head's node"])
 def test_a_search_survives(searching: Searching, cluster: Cluster, whole: list[str], lost: str) -> None:
-    with searching.started(*begin(searching)) as process:
+    with searching.started(*begin(searching, size=SMALL)) as process:
         run = searching.run(process)
         before = searching.records(run, 4)
+        pods = searching.pods(run).values()
+        # the namespace's LimitRange had nothing to add
+        assert [each["metadata"]["annotations"].get("kubernetes.io/limit-ranger") for each in pods] == [None] * 2
         name, node = searching.node_of(run, 1 if lost == "worker's node" else 0)
         began = time.monotonic()
         if lost == "head's pod":
@@ -112,8 +118,7 @@ def test_a_search_survives(searching: Searching, cluster: Cluster, whole: list[s
         output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     print(f"{lost} lost: the Job succeeded {took:.0f} s later")
-    check_ledger(run, len(before))
-    assert [record for record in run.ledger.records() if record in before] == before
+    check_ledger(run, before)
     assert json.loads(output)["trials"] == TRIALS
 
 
@@ -122,7 +127,7 @@ def test_a_lost_heads_node_without_the_replacement_policy_ends_the_search(
 ) -> None:
     """The control: a pod on a dead node is for ever terminating, and `Failed` waits for it."""
     values = searching.folder / "values.yaml"
-    assert searching.modelyard("tune", *begin(searching)[1:-1], "--write", str(values)).returncode == 0
+    assert searching.modelyard("tune", *begin(searching, size=SMALL)[1:-1], "--write", str(values)).returncode == 0
     run = searching.namespace
     chart = Path(__file__).parents[2] / "charts" / "modelyard-training"
     run.kubectl("create", "secret", "generic", "ray", f"--from-literal=auth_token={'0123456789abcdef' * 3}")

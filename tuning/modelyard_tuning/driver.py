@@ -191,7 +191,7 @@ class _Lines:
     """Tells a log where the search stands."""
 
     def __init__(self) -> None:
-        self._stage = ""
+        self._stage = self._said = ""
         self._told = float("-inf")
 
     def __call__(self, progress: Progress) -> None:
@@ -203,7 +203,10 @@ class _Lines:
         parts = [f"{progress.trials} trials" if progress.trials else ""]
         parts += [f"best {progress.metric} {progress.best:.4g}" if progress.best is not None else ""]
         parts += [f"{max(progress.left, 0):.0f} s left" if progress.left is not None else ""]
-        print(", ".join(part for part in (progress.stage, *parts) if part), flush=True)
+        text = ", ".join(part for part in (progress.stage, *parts) if part)
+        if text != self._said:
+            print(text, flush=True)
+        self._said = text
 
 
 if __name__ == "__main__":
