@@ -18,7 +18,7 @@ from modelyard.registry.runs import Run
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("limits")]
 
-TRIALS = 24
+TRIALS = 12
 SIZE = ("--workers", "1", "--cpus", "2")
 # both pods have room on the node that is left, even where nodes have no more than two cores
 SMALL = ("--workers", "1", "--cpus", "1")
@@ -47,23 +47,22 @@ def begin(searching: Searching, *more: str, size: tuple[str, ...] = SIZE) -> tup
     return ("tune", "--on", "kube", *size, f"data.path={write_table(searching.folder)}", *SLOW, *more, "--json")
 
 
-def check_ledger(run: Run, before: Sequence[Record] = (), trials: int = TRIALS) -> None:
+def check_ledger(run: Run, before: Sequence[Record] = ()) -> None:
     """All trials have ended, and no record that was there before was written again."""
     found = run.ledger.trials()
-    assert [trial.number for trial in found] == list(range(trials))
+    assert [trial.number for trial in found] == list(range(TRIALS))
     assert {trial.last.state for trial in found} <= {"complete", "stopped"}
     assert [record for record in run.ledger.records() if record in before] == list(before)
 
 
 @pytest.mark.smoke
 def test_a_search_runs_on_both_nodes_and_its_run_comes_home(searching: Searching) -> None:
-    trials = 12
-    done = outcome(searching.modelyard(*begin(searching, f"tuning.trials={trials}")))
+    done = outcome(searching.modelyard(*begin(searching)))
     run = searching.run()
-    check_ledger(run, trials=trials)
+    check_ledger(run)
     # pods of one index have the same name as their host, and the Job spreads its two indexes over the nodes
     assert len({record.host for record in run.ledger.records()}) == 2
-    assert done["trials"] == trials
+    assert done["trials"] == TRIALS
     home = searching.folder / "runs" / run.name
     assert done["model"] == str(home / "model")
     assert (home / "report.html").is_file()
@@ -149,7 +148,7 @@ def test_a_lost_heads_node_without_the_replacement_policy_ends_the_search(
 
 def test_a_driver_that_always_fails_is_over_within_three_minutes(searching: Searching) -> None:
     began = time.monotonic()
-    with searching.started(*begin(searching, "model.model_type=no_such_trainer")) as process:
+    with searching.started(*begin(searching, "model.model_type=no_such_trainer", size=SMALL)) as process:
         run = searching.run(process)
         searching.until(lambda: run.info["state"] == "failed")
         _, errors = process.communicate(timeout=120)
@@ -160,7 +159,7 @@ def test_a_driver_that_always_fails_is_over_within_three_minutes(searching: Sear
 
 
 def test_a_driver_that_nobody_follows_ends_as_failed_with_its_sentence(searching: Searching) -> None:
-    with searching.started(*begin(searching, "model.model_type=no_such_trainer")) as process:
+    with searching.started(*begin(searching, "model.model_type=no_such_trainer", size=SMALL)) as process:
         run = searching.run(process)
         searching.until(lambda: searching.pods(run))
         process.send_signal(signal.SIGKILL)
