@@ -40,7 +40,7 @@ def submit(settings: Settings, resume: str | None, workers: int, cpus: int) -> C
     with SearchProgress() as shown:
         if resume:
             search = _stopped(resume, settings)
-            settings = search.run.settings.model_copy(update={"tuning": settings.tuning, "cluster": settings.cluster})
+            settings = _continued(search.run.settings, settings)
             size = _size(search.run.info["data"], workers, cpus)
         else:
             shown.stage("checking the table")
@@ -105,6 +105,13 @@ def _size(data: dict[str, int], workers: int, cpus: int) -> Size:
     from modelyard.kube.submission import Size
 
     return Size(workers, cpus, 4 * data.get("rows", 0) * data.get("columns", 0))
+
+
+def _continued(before: Settings, now: Settings) -> Settings:
+    """Of what is said now, the budget and the cluster count; wheels are the run's own where none are given."""
+    wheels = now.cluster.wheels or before.cluster.wheels
+    cluster = now.cluster.model_copy(update={"wheels": wheels})
+    return before.model_copy(update={"tuning": now.tuning, "cluster": cluster})
 
 
 def _stopped(name: str, settings: Settings) -> ClusterSearch:

@@ -71,12 +71,10 @@ class Order:
     Attributes:
         settings: With the addresses of what was uploaded.
         config: Address of the settings.
-        wheels: Addresses of the wheels.
     """
 
     settings: Settings
     config: str
-    wheels: tuple[str, ...]
 
 
 def cluster_storage(settings: ClusterSettings) -> Storage:
@@ -127,18 +125,20 @@ def upload(settings: Settings) -> Order:
     sent: dict[str, Any] = {}
     for key in ("path", "test_path", "contract"):
         if data[key] is not None and _is_here(data[key]):
-            sent[key] = upload_once(_read(data[key]), Path(data[key]).name, storage, "tables")
+            sent[key] = _send(data[key], storage, "tables")
     if "path" in sent:
         sent["storage_options"] = {}  # they were for the place where the table was
-    wheels = tuple(upload_once(_read(each), Path(each).name, storage, "wheels") for each in settings.cluster.wheels)
+    # those of a run that goes on are there already
+    wheels = [_send(each, storage, "wheels") if _is_here(each) else each for each in settings.cluster.wheels]
     there = settings.model_copy(
         update={
             "data": settings.data.model_copy(update=sent),
+            "cluster": settings.cluster.model_copy(update={"wheels": wheels}),
             "storage": settings.storage.model_copy(update={"runs": f"{storage.url}/runs"}),
         }
     )
     config = upload_once(ConfigManager.to_yaml(there).encode(), "config.yaml", storage, "configs")
-    return Order(there, config, wheels)
+    return Order(there, config)
 
 
 def values_for(order: Order, run: str, size: Size) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def values_for(order: Order, run: str, size: Size) -> dict[str, Any]:
     values: dict[str, Any] = {
         "run": run,
         "config": order.config,
-        "wheels": list(order.wheels),
+        "wheels": cluster.wheels,
         "storage": {"url": cluster_storage(cluster).url, "existingSecret": cluster.storage_secret or ""},
         "image": _image(cluster.training_image),
         "token": {"existingSecret": token_secret(release_name(run)) if run else ""},
@@ -233,8 +233,9 @@ def _is_here(path: str) -> bool:
     return "://" not in path
 
 
-def _read(path: str) -> bytes:
+def _send(path: str, storage: Storage, folder: str) -> str:
     try:
-        return Path(path).read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise TableUnreadable(path, f"cannot be read: {error.strerror}", "check the path") from None
+    return upload_once(content, Path(path).name, storage, folder)

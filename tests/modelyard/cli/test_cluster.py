@@ -151,6 +151,26 @@ def test_a_run_that_is_searched_cannot_be_resumed(modelyard, runs, settings, api
     assert "is being searched; follow it with: modelyard attach" in done.sentence
 
 
+def test_a_run_goes_on_with_the_plugins_that_it_began_with(
+    modelyard, runs, settings, api, helm, driver, tmp_path
+) -> None:
+    wheel = tmp_path / "mine-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"wheel")
+    driver(lambda run: run.update(state="failed", error="x", permanent=True))
+    own = ("data.target=target", f"cluster.wheels=[{wheel.name}]")
+    done = modelyard("tune", "--on", "kube", "data=breast_cancer", *settings, *own)
+    assert "failed: x" in done.err
+    sent = helm.values["wheels"]
+    assert len(sent) == 1
+    wheel.unlink()
+    run = open_run("latest", f"{runs}/runs")
+    del api.objects[f"{JOBS}/run-{run.name}"]
+    (tmp_path / "values").unlink()
+    done = modelyard("tune", "--on", "kube", *settings, "--resume", run.name)
+    assert "is no longer in the cluster" in done.err  # nobody there makes a Job of the values
+    assert (helm.values["run"], helm.values["wheels"]) == (run.name, sent)
+
+
 def test_values_for_a_schedule_are_written(modelyard, settings, tmp_path) -> None:
     done = modelyard("tune", "--on", "kube", "data=breast_cancer", *settings, "data.target=target", "--write", "v.yaml")
     assert done.code == 0, done.err

@@ -56,12 +56,15 @@ def test_what_is_only_here_is_uploaded_once(storage: str, tmp_path: Path) -> Non
     assert path.endswith("/people.csv")
     assert read_bytes(path) == b"a,target\n1,2\n"
     assert order.settings.data.storage_options == {}
-    assert read_bytes(order.wheels[0]) == b"wheel"
+    (sent,) = order.settings.cluster.wheels
+    assert read_bytes(sent) == b"wheel"
     assert [len(Storage(storage).list(name)) for name in ("tables", "wheels", "configs")] == [1, 1, 1]
     told = ConfigManager.from_yaml(read_bytes(order.config).decode())
     assert told == order.settings
     assert told.storage.runs == f"{Storage(storage).url}/runs"
 
+    # a run that goes on takes what was sent for it before, from whatever machine
+    assert upload(order.settings) == order
     table.write_text("a,target\n3,4\n")
     assert upload(chosen).settings.data.path != path
     assert len(Storage(storage).list("tables")) == 2
@@ -99,7 +102,7 @@ def test_a_large_table_gets_more_memory(storage: str) -> None:
     ("image", "problem"), [(None, "is not set"), ("registry.local/training", "needs a tag or a digest")]
 )
 def test_an_image_that_is_missing_or_moves_is_refused(storage: str, image: str | None, problem: str) -> None:
-    order = Order(settings(storage, training_image=image), "memory://config.yaml", ())
+    order = Order(settings(storage, training_image=image), "memory://config.yaml")
     with pytest.raises(ConfigError, match=f"cluster.training_image: {problem}"):
         values_for(order, "a", Size(1, 2))
 
