@@ -19,9 +19,10 @@ from modelyard.registry.runs import Run
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("limits")]
 
 TRIALS = 12
-SIZE = ("--workers", "1", "--cpus", "2")
 # both pods have room on the node that is left, even where nodes have no more than two cores
-SMALL = ("--workers", "1", "--cpus", "1")
+SIZE = ("--workers", "1", "--cpus", "1")
+# a trial at a time for the head, too, which keeps one core for the driver
+LARGE = ("--workers", "1", "--cpus", "2")
 # each trial takes about a second, so that there is time to break something
 SLOW = ("model.model_type=extra_trees", "ml.repeats=3", "tuning.time_budget_s=null", f"tuning.trials={TRIALS}")
 
@@ -57,7 +58,7 @@ def check_ledger(run: Run, before: Sequence[Record] = ()) -> None:
 
 @pytest.mark.smoke
 def test_a_search_runs_on_both_nodes_and_its_run_comes_home(searching: Searching) -> None:
-    done = outcome(searching.modelyard(*begin(searching)))
+    done = outcome(searching.modelyard(*begin(searching, size=LARGE)))
     run = searching.run()
     check_ledger(run)
     # pods of one index have the same name as their host, and the Job spreads its two indexes over the nodes
@@ -97,7 +98,7 @@ def test_what_is_cancelled_goes_on_in_a_new_job(searching: Searching) -> None:
 
 @pytest.mark.parametrize("lost", ["head's pod", "worker's node", "head's node"])
 def test_a_search_survives(searching: Searching, cluster: Cluster, whole: list[str], lost: str) -> None:
-    with searching.started(*begin(searching, size=SMALL)) as process:
+    with searching.started(*begin(searching)) as process:
         run = searching.run(process)
         before = searching.records(run, 4)
         pods = searching.pods(run).values()
@@ -126,7 +127,7 @@ def test_a_lost_heads_node_without_the_replacement_policy_ends_the_search(
 ) -> None:
     """The control: a pod on a dead node is for ever terminating, and `Failed` waits for it."""
     values = searching.folder / "values.yaml"
-    assert searching.modelyard("tune", *begin(searching, size=SMALL)[1:-1], "--write", str(values)).returncode == 0
+    assert searching.modelyard("tune", *begin(searching)[1:-1], "--write", str(values)).returncode == 0
     run = searching.namespace
     chart = Path(__file__).parents[2] / "charts" / "modelyard-training"
     run.kubectl("create", "secret", "generic", "ray", f"--from-literal=auth_token={'0123456789abcdef' * 3}")
@@ -148,7 +149,7 @@ def test_a_lost_heads_node_without_the_replacement_policy_ends_the_search(
 
 def test_a_driver_that_always_fails_is_over_within_three_minutes(searching: Searching) -> None:
     began = time.monotonic()
-    with searching.started(*begin(searching, "model.model_type=no_such_trainer", size=SMALL)) as process:
+    with searching.started(*begin(searching, "model.model_type=no_such_trainer")) as process:
         run = searching.run(process)
         searching.until(lambda: run.info["state"] == "failed")
         _, errors = process.communicate(timeout=120)
@@ -159,7 +160,7 @@ def test_a_driver_that_always_fails_is_over_within_three_minutes(searching: Sear
 
 
 def test_a_driver_that_nobody_follows_ends_as_failed_with_its_sentence(searching: Searching) -> None:
-    with searching.started(*begin(searching, "model.model_type=no_such_trainer", size=SMALL)) as process:
+    with searching.started(*begin(searching, "model.model_type=no_such_trainer")) as process:
         run = searching.run(process)
         searching.until(lambda: searching.pods(run))
         process.send_signal(signal.SIGKILL)
