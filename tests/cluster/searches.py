@@ -104,11 +104,15 @@ class Searching:
         selector = f"app.kubernetes.io/instance={release_name(run.name)}"
         return {pod["metadata"]["name"]: pod for pod in self.namespace.get("pods", f"--selector={selector}")["items"]}
 
+    def pods_at(self, run: Run, index: int) -> dict[str, dict[str, Any]]:
+        """The pods of an index by name."""
+        label = "batch.kubernetes.io/job-completion-index"
+        return {name: pod for name, pod in self.pods(run).items() if pod["metadata"]["labels"].get(label) == str(index)}
+
     def node_of(self, run: Run, index: int) -> tuple[str, str]:
         """The running pod of an index, and its node."""
-        for name, pod in self.pods(run).items():
-            at = pod["metadata"]["labels"].get("batch.kubernetes.io/job-completion-index")
-            if at == str(index) and pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]:
+        for name, pod in self.pods_at(run, index).items():
+            if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]:
                 return name, pod["spec"]["nodeName"]
         raise AssertionError(f"index {index} has no running pod")
 
