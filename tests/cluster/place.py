@@ -140,7 +140,7 @@ class Namespace:
         asked = [
             ["get", "all", "--output=wide"],
             ["get", "events", "--sort-by=.lastTimestamp"],
-            ["logs", "--selector=", "--all-containers", "--prefix", "--tail=30", "--ignore-errors"],
+            ["logs", "--selector=!none", "--all-containers", "--prefix", "--tail=30", "--ignore-errors"],
         ]
         command = ["kubectl", "--namespace", self.name]
         answers = [subprocess.run([*command, *words], capture_output=True, text=True, check=False) for words in asked]
