@@ -121,6 +121,18 @@ class Searching:
         status = self.namespace.get("job", release_name(run.name))["status"]
         return {each["type"] for each in status.get("conditions", ()) if each["status"] == "True"}
 
+    @contextmanager
+    def watched(self, run: Run) -> Iterator[Callable[[], set[str]]]:
+        """Watches what the run's Job comes to: who follows the run removes it soon after."""
+        seen = self.folder / "conditions"
+        words = ("get", "job", release_name(run.name), "--watch", "--output=jsonpath={.status.conditions[*].type} ")
+        command = ["kubectl", "--namespace", self.namespace.name, *words]
+        with seen.open("w") as output, subprocess.Popen(command, stdout=output) as watch:
+            try:
+                yield lambda: set(seen.read_text().split())
+            finally:
+                watch.terminate()
+
     @staticmethod
     def until(done: Callable[[], object], seconds: float = DEADLINE_S) -> float:
         """Waits for a condition, and returns the seconds that it took."""

@@ -6,6 +6,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -98,9 +99,11 @@ def test_what_is_cancelled_goes_on_in_a_new_job(searching: Searching) -> None:
 
 @pytest.mark.parametrize("lost", ["head's pod", "worker's node", "head's node"])
 def test_a_search_survives(searching: Searching, cluster: Cluster, whole: list[str], lost: str) -> None:
-    with searching.started(*begin(searching)) as process:
+    with ExitStack() as stack:
+        process = stack.enter_context(searching.started(*begin(searching)))
         run = searching.run(process)
         before = searching.records(run, 4)
+        seen = stack.enter_context(searching.watched(run))
         pods = searching.pods(run).values()
         # the namespace's LimitRange had nothing to add
         assert [each["metadata"]["annotations"].get("kubernetes.io/limit-ranger") for each in pods] == [None] * 2
@@ -115,9 +118,9 @@ def test_a_search_survives(searching: Searching, cluster: Cluster, whole: list[s
         replaced = searching.until(lambda: searching.pods_at(run, index).keys() - {name})
         searching.until(lambda: len(run.ledger.records()) > len(before) + 2)
         again = time.monotonic() - began
-        searching.until(lambda: searching.conditions(run) & {"SuccessCriteriaMet", "Failed"})
+        searching.until(lambda: seen() & {"SuccessCriteriaMet", "Failed"})
         took = time.monotonic() - began
-        assert "SuccessCriteriaMet" in searching.conditions(run)
+        assert "SuccessCriteriaMet" in seen()
         output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     print(f"{lost} lost: replaced {replaced:.0f} s later, trials again {again:.0f} s, the Job succeeded {took:.0f} s")

@@ -50,6 +50,7 @@ class ClusterSearch:
         self.run, self._cluster, self._helm = run, cluster, helm
         self._release, self._engine = release_name(run.name), settings.engine
         self._troubled_since: float | None = None
+        self._complete_since: float | None = None
         self._said = ""
 
     def log(self, line: Callable[[str], None]) -> DriverLog:
@@ -113,11 +114,12 @@ class ClusterSearch:
         info = self.run.info
         if "progress" in info and info["state"] in ("running", "complete"):
             witness.progress(info["progress"])
-        if info["state"] == "complete":
-            return True
         if info["state"] == "failed" and info.get("permanent"):
             raise RunError(f"run {self.run.name} failed: {info['error']}")
         outcome, message = self._verdict()
+        if info["state"] == "complete":  # its driver is on its way out, and the Job will hear of that
+            self._complete_since = self._complete_since or time.monotonic()
+            return outcome != "" or time.monotonic() - self._complete_since > PATIENCE_S
         if outcome == "gone":
             raise _final(f"run {self.run.name} is no longer in the cluster", _again(self.run))
         pods = self._cluster.pods(self._selector)

@@ -79,6 +79,9 @@ def driver(runs: str, api: KubeApi) -> Iterator[Callable[[Callable[[Run], None]]
             run = open_run("latest", f"{runs}/runs")
             api.objects[f"{JOBS}/run-{run.name}"] = {"status": {}}
             work(run)
+            if run.info["state"] == "complete":
+                succeeded = {"type": "SuccessCriteriaMet", "status": "True"}
+                api.objects[f"{JOBS}/run-{run.name}"] = {"status": {"conditions": [succeeded]}}
 
         threads.append(threading.Thread(target=wait))
         threads[-1].start()
@@ -138,6 +141,7 @@ def test_a_run_is_attached_to_and_cancelled(modelyard, runs, settings, api, helm
     cancelled = modelyard("cancel", run.name, *settings, "--json")
     assert cancelled.document["state"] == "interrupted"
     complete(run)
+    del api.objects[f"{JOBS}/run-{run.name}"]  # as cancelling does
     attached = modelyard("attach", "latest", *settings)
     assert attached.code == 0, attached.err
     assert "0.9 on held-out rows (95 % interval 0.8 to 0.95)" in attached.out

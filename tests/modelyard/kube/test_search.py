@@ -96,11 +96,22 @@ def pod(name: str = "run-weekly-1-0-abcde", created: str = "2026-11-25T12:00:00Z
     }
 
 
-def test_a_complete_run_ends_the_following_with_its_last_figures(search: ClusterSearch, run: Run, told: Told) -> None:
+def test_a_complete_run_ends_the_following_when_the_job_knows(
+    search: ClusterSearch, api: KubeApi, run: Run, told: Told
+) -> None:
     run.update(state="complete", progress=PROGRESS)
+    api.comes(f"{BATCH}/jobs/{RELEASE}", job(type="SuccessCriteriaMet"), after=2)
     search.follow(told)
-    assert told.reports == [PROGRESS]
+    assert told.reports == [PROGRESS] * 3
     assert told.texts == []
+
+
+def test_a_complete_run_is_complete_where_the_job_never_knows(
+    search: ClusterSearch, run: Run, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.update(state="complete")
+    monkeypatch.setattr(search_module, "PATIENCE_S", 0.1)
+    search.follow(told)
 
 
 def test_a_lost_connection_is_said_once_and_borne(
@@ -115,6 +126,7 @@ def test_a_lost_connection_is_said_once_and_borne(
             api.objects[f"{BATCH}/jobs/{RELEASE}"] = job()
         if len(waits) == 5:
             run.update(state="complete")
+            api.objects[f"{BATCH}/jobs/{RELEASE}"] = job(type="Complete")
 
     monkeypatch.setattr(time, "sleep", sleep)
     search.follow(told)
