@@ -6,12 +6,14 @@ directly. With `--bed=none` nothing is started, and KUBECONFIG and the variables
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,11 @@ from cluster.bed.layout import ADMIN, kubeconfig
 from cluster.bed.lock import together
 from cluster.bed.shell import run
 from cluster.place import BED, Cluster, Namespace, entered
+from cluster.releases import Deployer
+from modelyard.config.models import Settings
+from modelyard_bentos.capacity import measure_bento
+from modelyard_bentos.packaging import pack
+from served_model import json_rows, make_contract, make_table, save_served
 
 FAILED = pytest.StashKey[bool]()
 NEEDED = ("KUBECONFIG", "CLUSTER_REGISTRY", "AWS_ENDPOINT_URL", "CLUSTER_BUCKET")
@@ -113,3 +120,28 @@ def limits(namespace: Namespace) -> None:
         {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "all"}, "spec": {"hard": hard}},
         {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "each"}, "spec": {"limits": ranges}},
     )
+
+
+@pytest.fixture(scope="session")
+def bentos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Two versions of a model, whose capacity was measured."""
+    work = tmp_path_factory.mktemp("bentos")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENTOML_HOME", str(work / "bentoml"))
+        tags = []
+        for rows in (200, 300):
+            packed = pack(save_served(work / f"model-{rows}" / "people", make_table(rows=rows)), Settings())
+            measure_bento(packed.path)
+            tags.append(packed.tag)
+        yield tags[0], tags[1]
+
+
+@pytest.fixture(scope="session")
+def body() -> bytes:
+    frame = make_table()
+    return json.dumps({"rows": json_rows(frame.head(1), make_contract(frame))}).encode()
+
+
+@pytest.fixture
+def deployer(cluster: Cluster, base_image: Callable[[str], str], namespace: Namespace, tmp_path: Path) -> Deployer:
+    return Deployer(namespace, f"{cluster.registry}/{base_image('serving')}", tmp_path)

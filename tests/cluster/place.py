@@ -60,6 +60,16 @@ class Cluster:
         run(sys.executable, BED / "cluster", "start-node", node)
 
     @contextmanager
+    def power_cut(self, node: str) -> Iterator[None]:
+        """Cuts a node off, and brings it back afterwards."""
+        self.kill_node(node)
+        try:
+            yield
+        finally:
+            self.start_node(node)
+            self.kubectl("wait", "--for=condition=Ready", f"node/{node}", "--timeout=120s")
+
+    @contextmanager
     def outside(self) -> Iterator[None]:
         """Goes back to the machine's network, where package indexes are."""
         with entered(MACHINE):
@@ -140,6 +150,7 @@ class Namespace:
         asked = [
             ["get", "all", "--output=wide"],
             ["get", "events", "--sort-by=.lastTimestamp"],
+            # kubectl takes no empty selector
             ["logs", "--selector=!none", "--all-containers", "--prefix", "--tail=30", "--ignore-errors"],
         ]
         command = ["kubectl", "--namespace", self.name]

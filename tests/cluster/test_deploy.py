@@ -6,52 +6,19 @@ import dataclasses
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cluster.place import Cluster, Namespace
-from cluster.releases import Deployer, modelyard, predict
+from cluster.releases import SMALL, Deployer, modelyard, predict
 from cluster.traffic import Traffic
 from cluster.users import documented_role, user_config
-from modelyard.config.models import Settings
 from modelyard.kube.charts import chart_folder
-from modelyard_bentos.capacity import measure_bento
-from modelyard_bentos.packaging import pack
-from served_model import json_rows, make_contract, make_table, save_served
 from waiting import until
 
 pytestmark = pytest.mark.cluster
-
-REQUESTS = 20_000
-SMALL = ("--target-rps", 200)
-
-
-@pytest.fixture(scope="module")
-def bentos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Two versions of a model, whose capacity was measured."""
-    work = tmp_path_factory.mktemp("bentos")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENTOML_HOME", str(work / "bentoml"))
-        tags = []
-        for rows in (200, 300):
-            packed = pack(save_served(work / f"model-{rows}" / "people", make_table(rows=rows)), Settings())
-            measure_bento(packed.path)
-            tags.append(packed.tag)
-        yield tags[0], tags[1]
-
-
-@pytest.fixture(scope="module")
-def body() -> bytes:
-    frame = make_table()
-    return json.dumps({"rows": json_rows(frame.head(1), make_contract(frame))}).encode()
-
-
-@pytest.fixture
-def deployer(cluster: Cluster, base_image: Callable[[str], str], namespace: Namespace, tmp_path: Path) -> Deployer:
-    return Deployer(namespace, f"{cluster.registry}/{base_image('serving')}", tmp_path)
 
 
 def test_a_release_comes_changes_goes_back_and_goes(
@@ -100,34 +67,12 @@ def test_a_release_comes_changes_goes_back_and_goes(
     assert [name for name in left if "kube-root-ca.crt" not in name] == []
 
 
-def lost(deployer: Deployer, bentos: tuple[str, str], body: bytes, drain_seconds: float, updates: int) -> Traffic:
-    """Returns what clients saw while a release of two pods was updated."""
-    values = {"serving": {"drain_seconds": drain_seconds}}
-    deployer.deploy(bentos[0], *SMALL, values=values)
-    with deployer.namespace.address("service/people", 80) as url, Traffic(url, body) as traffic:
-        for update in range(updates):
-            deployer.deploy(bentos[(update + 1) % 2], values=values)
-        until(lambda: traffic.sent >= REQUESTS)
-    print(f"drain {drain_seconds} s: {traffic.sent} requests over {updates} updates, failed: {dict(traffic.failed)}")
-    return traffic
-
-
-def test_an_update_under_load_loses_nothing(deployer: Deployer, bentos: tuple[str, str], body: bytes) -> None:
-    traffic = lost(deployer, bentos, body, drain_seconds=5, updates=1)
-    assert traffic.failed == {}
-    assert min(traffic.kept.answers[200], traffic.new.answers[200]) > REQUESTS / 4
-
-
-def test_without_the_drain_updates_lose_requests(deployer: Deployer, bentos: tuple[str, str], body: bytes) -> None:
-    assert lost(deployer, bentos, body, drain_seconds=0, updates=2).failed
-
-
 def test_an_image_that_no_node_can_pull_is_rolled_back(
     deployer: Deployer, namespace: Namespace, bentos: tuple[str, str], body: bytes
 ) -> None:
     deployer.deploy(bentos[0], *SMALL)
     elsewhere = {"image": {"repository": f"{namespace.cluster.images}/nowhere"}}
-    error = deployer.deploy(bentos[1], values=elsewhere, code=1)["error"]
+    error = deployer.having(elsewhere).deploy(bentos[1], code=1)["error"]
     assert error["type"] == "ImageNotPulled"
     assert f"cannot pull {namespace.cluster.images}/nowhere@sha256:" in error["message"]
     assert error["message"].endswith("it was rolled back to what ran before")
@@ -225,7 +170,8 @@ def test_a_right_that_is_missing_is_named(
 
 
 def test_what_is_wrong_with_the_call_is_said(deployer: Deployer, bentos: tuple[str, str]) -> None:
-    refused = deployer.deploy(bentos[0], *SMALL, values={"autoscaling": {"minReplicas": "two"}}, code=2)["error"]
+    wrong = deployer.having({"autoscaling": {"minReplicas": "two"}})
+    refused = wrong.deploy(bentos[0], *SMALL, code=2)["error"]
     assert refused["type"] == "ValuesRefused"
     assert "autoscaling.minReplicas: got string, want integer" in refused["message"]
     nowhere = dataclasses.replace(deployer, namespace=Namespace("nowhere", deployer.cluster))

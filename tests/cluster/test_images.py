@@ -76,7 +76,9 @@ def test_a_base_is_small_and_says_what_is_in_it(
     assert labels["io.modelyard.lock"] == f"sha256:{hashlib.sha256(lock).hexdigest()}"
     assert exported_bytes(f"{cluster.registry}/{image}") < limit * MB
 
-    namespace.apply(pod("look", f"{cluster.images}/{image}", command=["python", "-c", LOOK]))
+    look = pod("look", f"{cluster.images}/{image}", command=["python", "-c", LOOK])
+    look["spec"]["restartPolicy"] = "Never"
+    namespace.apply(look)
     namespace.wait("jsonpath={.status.phase}=Succeeded", "pod/look", seconds=120)
     seen = json.loads(namespace.kubectl("logs", "pod/look"))
     assert seen["packages"] == sorted([*labels["io.modelyard.packages"].split(","), *OWN.get(stage, [])])

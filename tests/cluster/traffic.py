@@ -6,48 +6,74 @@ import http.client
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-__all__ = ["Traffic"]
+__all__ = ["Counted", "Failure", "Traffic"]
 
 TIMEOUT_S = 20.0
 PAUSE_S = 0.004
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A request that got no prediction.
+
+    Attributes:
+        at: When it began, in seconds of the monotonic clock.
+        reason: What it got instead in the end.
+    """
+
+    at: float
+    reason: str
+
+
 @dataclass
 class Counted:
-    """What a client saw: answers by status, and failures by their reason."""
+    """What clients saw: how many predictions, and everything else."""
 
-    answers: Counter[int] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)
+    answered: int = 0
+    failures: list[Failure] = field(default_factory=list)
 
 
 class Traffic:
     """Clients that predict, half of them over a connection that they keep, the others over a new one each time.
 
-    No client tries again: what a server or a proxy drops is a failure.
+    Unless they are told to, no client tries again: what a server or a proxy drops is a failure.
 
     Args:
-        url: The service's.
+        urls: The service's, or those of its pods: then each client takes one after the other, also to try again.
         body: What they post to /api/v1/predict.
         clients: How many.
+        timeout_s: What they wait for a connection, and for an answer.
+        tries: How often they try a request.
 
     Attributes:
+        pause_s: What each of them waits after an answer; may be changed meanwhile.
         kept: What those with a kept connection saw, after the block.
         new: What the others saw, after the block.
     """
 
-    def __init__(self, url: str, body: bytes, clients: int = 16) -> None:
-        parts = urlsplit(url)
-        self._address = (str(parts.hostname), parts.port)
-        self._body = body
+    def __init__(
+        self,
+        urls: str | Sequence[str],
+        body: bytes,
+        clients: int = 16,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        tries: int = 1,
+    ) -> None:
+        self._places = [urlsplit(url) for url in ([urls] if isinstance(urls, str) else urls)]
+        self._body, self._timeout_s, self._tries = body, timeout_s, tries
+        self.pause_s = PAUSE_S
         self._over = threading.Event()
         self._seen = [Counted() for _ in range(clients)]
         self._threads = [
-            threading.Thread(target=self._ask, args=(seen, number % 2 == 0), name=f"client {number}")
+            threading.Thread(target=self._ask, args=(number, seen), name=f"client {number}")
             for number, seen in enumerate(self._seen)
         ]
         self.kept = self.new = Counted()
@@ -68,41 +94,55 @@ class Traffic:
     @property
     def sent(self) -> int:
         """How many requests there were so far."""
-        return sum(seen.answers.total() + seen.failures.total() for seen in self._seen)
+        return sum(seen.answered + len(seen.failures) for seen in self._seen)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Everything that was not a prediction, so far."""
+        return _sum(self._seen).failures
 
     @property
     def failed(self) -> Counter[str]:
-        """Reasons of everything that was not a prediction."""
-        wrong = Counter({f"status {code}": count for code, count in self._codes().items() if code != 200})
-        return wrong + self.kept.failures + self.new.failures
+        """How often which reason was given, so far."""
+        return Counter(failure.reason for failure in self.failures)
 
-    def _codes(self) -> Counter[int]:
-        return self.kept.answers + self.new.answers
-
-    def _ask(self, seen: Counted, keep: bool) -> None:
-        connection = self._connect()
+    def _ask(self, number: int, seen: Counted) -> None:
+        keep = number % 2 == 0
+        first = number // 2 % len(self._places)
+        connections = cycle(
+            http.client.HTTPConnection(str(place.hostname), place.port, timeout=self._timeout_s)
+            for place in (*self._places[first:], *self._places[:first])
+        )
+        connection = next(connections)
         headers = {"Content-Type": "application/json"} | ({} if keep else {"Connection": "close"})
         while not self._over.is_set():
-            try:
-                connection.request("POST", "/api/v1/predict", self._body, headers)
-                answer = connection.getresponse()
-                answer.read()
-                seen.answers[answer.status] += 1
-            except (OSError, http.client.HTTPException) as error:
-                seen.failures[f"{type(error).__name__}: {error}"] += 1
-                connection.close()
-            if not keep:
-                connection.close()
-            time.sleep(PAUSE_S)
+            at = time.monotonic()
+            for _ in range(self._tries):
+                reason = self._try(connection, headers)
+                if reason or not keep:
+                    connection.close()
+                    connection = next(connections)
+                if reason is None:
+                    seen.answered += 1
+                    break
+            else:
+                seen.failures.append(Failure(at, str(reason)))
+            self._over.wait(self.pause_s)
         connection.close()
 
-    def _connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(*self._address, timeout=TIMEOUT_S)
+    def _try(self, connection: http.client.HTTPConnection, headers: dict[str, str]) -> str | None:
+        """Returns why there was no prediction."""
+        try:
+            connection.request("POST", "/api/v1/predict", self._body, headers)
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            return f"{type(error).__name__}: {error}"
+        return None if answer.status == 200 else f"status {answer.status}"
 
 
 def _sum(seen: list[Counted]) -> Counted:
-    total = Counted()
-    for each in seen:
-        total.answers.update(each.answers)
-        total.failures.update(each.failures)
-    return total
+    return Counted(
+        sum(each.answered for each in seen),
+        sorted((failure for each in seen for failure in each.failures), key=lambda failure: failure.at),
+    )

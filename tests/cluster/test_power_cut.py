@@ -1,0 +1,56 @@
+"""A node is lost: what fails until the cluster knows it, and that nothing does from then on."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import pytest
+
+from cluster.place import Cluster
+from cluster.releases import SMALL, Deployer
+from cluster.traffic import Traffic
+from waiting import until
+
+pytestmark = pytest.mark.cluster
+
+TIME_LIMIT_S, TRIES = 1.0, 3
+# from the cluster's word that the node is lost until every kube-proxy has left its pods out
+HEARD_S = 2.0
+AFTERWARDS = 5_000
+
+
+def test_after_a_power_cut_requests_fail_only_until_the_cluster_knows(
+    cluster: Cluster, deployer: Deployer, bentos: tuple[str, str], body: bytes
+) -> None:
+    if not cluster.bed:
+        pytest.skip("this cluster's nodes are not ours to cut off")
+    deployer.deploy(bentos[0], *SMALL)
+    assert deployer.ready("n1")
+    assert deployer.ready("n2")
+    wanted = len(deployer.ready())
+    with (
+        deployer.namespace.address("service/people", 80) as url,
+        Traffic(url, body, 8, timeout_s=TIME_LIMIT_S) as once,
+        Traffic(url, body, 8, timeout_s=TIME_LIMIT_S, tries=TRIES) as again,
+        Traffic(deployer.urls(), body, 8, timeout_s=TIME_LIMIT_S, tries=TRIES) as elsewhere,
+    ):
+        until(lambda: once.sent > 500)
+        cut = time.monotonic()
+        with cluster.power_cut("n2"):
+            cluster.kubectl("wait", "--for=condition=Ready=Unknown", "node/n2", "--timeout=60s")
+            known = time.monotonic() - cut
+            before = once.sent
+            until(lambda: once.sent > before + AFTERWARDS, 120)
+            until(lambda: len(deployer.ready("n1")) >= wanted, 120)
+            replaced = time.monotonic() - cut
+
+    print(f"known after {known:.1f} s, as many pods ready again after {replaced:.1f} s")
+    for name, traffic in {"once": once, "again": again, "again elsewhere": elsewhere}.items():
+        seconds = Counter(int(failure.at - cut) for failure in traffic.failures)
+        print(
+            f"| {name} | {traffic.sent} | {len(traffic.failures)} | {dict(sorted(seconds.items()))} |", traffic.failed
+        )
+    assert once.failures
+    assert max(failure.at for failure in once.failures + again.failures) - cut < known + HEARD_S
+    assert elsewhere.failures == []
