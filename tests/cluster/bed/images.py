@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -30,6 +31,8 @@ BASE = f"{POD_IMAGES}/python:3.11"
 RELEASE = "bookworm"
 INSIDE_BASE = ["python3", "python3-venv", "python3-pip", "ca-certificates"]
 CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
+RECIPE = ("Dockerfile", "Makefile", "requirements")
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "platform", "tuning", "bentos")
 DATA, ARCHIVES = CACHE / "docker", CACHE / "images"
 HOST = f"unix://{DATA}/docker.sock"
 
@@ -38,27 +41,39 @@ def build_stage(stage: str) -> Path:
     """Builds a stage of the Dockerfile.
 
     Returns:
-        An archive with the image (`docker save`); its name changes with its content.
+        An archive with the image (`docker save`); its name changes with what goes in, and it is not made again.
 
     Raises:
         BedError: There is no such stage, or it could not be built.
     """
+    archive = ARCHIVES / f"{stage}-{_ingredients(stage)}.tar"
+    if archive.exists():
+        return archive
     name = f"{POD_IMAGES}/modelyard-{stage}"
     with _daemon():
         _make_base()
         # the daemon has no network of its own: the machine's is the way to the package index
         given = [f"STAGE={stage}", f"BASE={BASE}", f"IMAGE={name}", "ARGS=--network host"]
         run("make", "--directory", PROJECT, "image", *given, environment=_environment())
-        identity = run("docker", "image", "inspect", "--format", "{{.Id}}", name, environment=_environment()).strip()
-        archive = ARCHIVES / f"{stage}-{identity.removeprefix('sha256:')[:12]}.tar"
-        if not archive.exists():
-            ARCHIVES.mkdir(parents=True, exist_ok=True)
-            for older in ARCHIVES.glob(f"{stage}-{'?' * 12}.tar"):
-                older.unlink()
-            written = archive.with_suffix(".new")
-            run("docker", "save", "--output", written, name, environment=_environment())
-            written.replace(archive)
+        ARCHIVES.mkdir(parents=True, exist_ok=True)
+        for older in ARCHIVES.glob(f"{stage}-{'?' * 12}.tar"):
+            older.unlink()
+        written = archive.with_suffix(".new")
+        run("docker", "save", "--output", written, name, environment=_environment())
+        written.replace(archive)
     return archive
+
+
+def _ingredients(stage: str) -> str:
+    """Returns a digest of all that the Dockerfile takes for a stage; that of the base image goes with its name."""
+    copied = [PROJECT / name for name in (*RECIPE, *(SOURCES if stage == "training" else ()))]
+    files = [path for top in copied for path in ([top] if top.is_file() else sorted(top.rglob("*")))]
+    content = hashlib.sha256(stage.encode())
+    for path in files:
+        if path.is_file() and "__pycache__" not in path.parts and ".egg-info" not in str(path):
+            content.update(f"{path.relative_to(PROJECT)}\0".encode())
+            content.update(hashlib.sha256(path.read_bytes()).digest())
+    return content.hexdigest()[:12]
 
 
 def _environment() -> dict[str, str]:
