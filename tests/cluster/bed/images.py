@@ -56,7 +56,7 @@ def build_stage(stage: str) -> Path:
         given = [f"STAGE={stage}", f"BASE={BASE}", f"IMAGE={name}", "ARGS=--network host"]
         run("make", "--directory", PROJECT, "image", *given, environment=_environment())
         ARCHIVES.mkdir(parents=True, exist_ok=True)
-        for older in ARCHIVES.glob(f"{stage}-{'?' * 12}.tar"):
+        for older in ARCHIVES.glob(f"{stage}-{'?' * 16}.tar"):
             older.unlink()
         written = archive.with_suffix(".new")
         run("docker", "save", "--output", written, name, environment=_environment())
@@ -73,7 +73,7 @@ def _ingredients(stage: str) -> str:
         if path.is_file() and "__pycache__" not in path.parts and ".egg-info" not in str(path):
             content.update(f"{path.relative_to(PROJECT)}\0".encode())
             content.update(hashlib.sha256(path.read_bytes()).digest())
-    return content.hexdigest()[:12]
+    return content.hexdigest()[:16]
 
 
 def _environment() -> dict[str, str]:
