@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -86,4 +87,39 @@ def test_turning_the_autoscaler_on_takes_no_pods_away(
         namespace.helm("upgrade", "people", folder, "--force-conflicts", *IMAGE, *SCALED, "--set", "podLabels.a=b")
     print(f"replicas wanted: {wanted}")
     assert wanted[0] == RUNNING
+    assert min(wanted) == fewest
+
+
+@dataclass(frozen=True)
+class Applier:
+    """How a person, or Argo CD with skipTests and ServerSideApply=true, applies what Helm renders."""
+
+    leave_out: str
+    apply: tuple[str, ...]
+
+
+BY_HAND = Applier("--no-hooks", ())
+ARGO = Applier("--skip-tests", ("--field-manager=argocd-controller", "--force-conflicts"))
+
+
+@pytest.mark.parametrize(
+    ("applier", "handed_over", "fewest"),
+    [(BY_HAND, True, RUNNING), (ARGO, True, RUNNING), (ARGO, False, 1)],
+    ids=["by hand", "by Argo CD", "not handed over"],
+)
+def test_without_helms_client_the_field_is_handed_over_first(
+    namespace: Namespace, applier: Applier, handed_over: bool, fewest: int
+) -> None:
+    def apply(*values: str) -> None:
+        chart = chart_folder("modelyard-serving")
+        rendered = namespace.helm("template", "people", chart, applier.leave_out, *IMAGE, *values)
+        namespace.kubectl("apply", "--server-side", *applier.apply, "--filename=-", text=rendered)
+
+    apply("--set", f"replicas={RUNNING}")
+    with replicas_wanted(namespace) as wanted:
+        if handed_over:
+            namespace.kubectl("scale", "deployment/people", f"--replicas={RUNNING + 1}")
+        apply(*SCALED)
+        apply(*SCALED, "--set", "podLabels.a=b")
+    print(f"replicas wanted: {wanted}")
     assert min(wanted) == fewest
