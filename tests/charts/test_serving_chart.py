@@ -78,8 +78,11 @@ def test_every_pod_is_restricted_and_writes_to_tmp_only(variant: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_services_select_the_tracks_and_never_the_pod_of_the_test(variant: str) -> None:
     manifests = render(CHART, VARIANTS[variant])
-    selectors = [it["spec"]["selector"] for it in manifests if it["kind"] == "Service"]
-    assert selectors == [SELECTOR, STABLE, CANARY]
+    services = {it["metadata"]["name"]: it["spec"] for it in manifests if it["kind"] == "Service"}
+    headless = [spec for spec in services.values() if "clusterIP" in spec]
+    assert [spec["selector"] for spec in services.values()] == [SELECTOR, STABLE, CANARY, *([SELECTOR] * len(headless))]
+    assert [(spec["clusterIP"], spec["ports"][0]["port"]) for spec in headless] == [("None", 3000)] * len(headless)
+    assert len(headless) == (variant == "placed")
     assert all(port["protocol"] == "TCP" for it in manifests if it["kind"] == "Service" for port in it["spec"]["ports"])
     test = one(manifests, "Pod")
     assert not test["metadata"]["labels"].items() >= SELECTOR.items()
