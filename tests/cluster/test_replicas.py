@@ -22,7 +22,7 @@ from waiting import until
 pytestmark = pytest.mark.cluster
 
 RUNNING, FEWEST = 5, 2
-IMAGE = ("--set", "image.repository=registry.local/pause", "--set", "image.tag=1")
+IMAGE = ("--set", "image.repository=registry.local/pause", "--set-string", "image.tag=1")
 SCALED = ("--set", "autoscaling.enabled=true", "--set", f"autoscaling.minReplicas={FEWEST}")
 WORDS = '{{- define "modelyard-serving.replicas" -}}'
 
