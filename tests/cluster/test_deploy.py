@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cluster.place import Cluster, Namespace
+from cluster.place import Namespace
 from cluster.releases import SMALL, Deployer, modelyard, predict
 from cluster.traffic import Traffic
 from cluster.users import documented_role, user_config
