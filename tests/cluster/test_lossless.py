@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from cluster.place import Cluster
-from cluster.releases import SMALL, Deployer
+from cluster.releases import Deployer
 from cluster.traffic import PAUSE_S, Traffic
 from waiting import until
 
@@ -24,7 +24,9 @@ NO_BUDGET = {"podDisruptionBudget": {"enabled": False}}
 # as soon as the load is gone, where the chart waits for five minutes
 AT_ONCE = {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 5}]}
 DOWN_AT_ONCE = {"autoscaling": {"behavior": {"scaleDown": AT_ONCE}}}
-QUIET_S, LONG_S = 0.4, 180.0
+# sizes that the autoscaler leaves alone under the usual load, and that it does not
+STEADY, MOVING = 400, 150
+LOUD_S, QUIET_S, LONG_S = 0.01, 0.4, 180.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class Scene:
         print(f"{step}: {self.traffic.sent} requests, {len(self.traffic.failures)} failed so far")
 
 
+Event = Callable[[Scene], object]
+
+
 class Seen(Protocol):
     """Returns what clients saw while something happened, and until there were so many requests."""
 
@@ -58,9 +63,9 @@ def seen(deployer: Deployer, bentos: tuple[str, str], body: bytes) -> Seen:
     if not deployer.cluster.bed:
         pytest.skip("requests would go through a forwarded port, which ends with its pod")
 
-    def look(event: Callable[[Scene], object], values: Mapping[str, Any], requests: int = 0) -> Traffic:
+    def look(event: Event, values: Mapping[str, Any], requests: int = 0, target_rps: int = STEADY) -> Traffic:
         release = deployer.having(values)
-        release.deploy(bentos[0], *SMALL)
+        release.deploy(bentos[0], "--target-rps", target_rps)
         with release.namespace.address("service/people", 80) as url, Traffic(url, body) as traffic:
             until(lambda: traffic.sent > 100)
             event(Scene(release, bentos, traffic))
@@ -95,6 +100,7 @@ def five_updates_and_a_rollback(scene: Scene) -> None:
 
 def up_and_down(scene: Scene) -> None:
     """The autoscaler adds all that it may, and takes them away when the load has gone."""
+    scene.traffic.pause_s = LOUD_S
     until(lambda: len(scene.release.ready()) == 4, LONG_S)
     scene.tell("up")
     scene.traffic.pause_s = QUIET_S
@@ -149,11 +155,11 @@ def test_without_the_drain_updates_lose_requests(seen: Seen, values: Mapping[str
 
 
 def test_scaling_up_and_down_loses_nothing(seen: Seen) -> None:
-    check_lossless(seen(up_and_down, DRAIN | DOWN_AT_ONCE, REQUESTS))
+    check_lossless(seen(up_and_down, DRAIN | DOWN_AT_ONCE, REQUESTS, MOVING))
 
 
 def test_without_the_drain_scaling_down_loses_requests(seen: Seen) -> None:
-    assert seen(up_and_down, NO_DRAIN | DOWN_AT_ONCE).failed
+    assert seen(up_and_down, NO_DRAIN | DOWN_AT_ONCE, target_rps=MOVING).failed
 
 
 @pytest.mark.usefixtures("one_node")
