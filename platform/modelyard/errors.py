@@ -31,6 +31,7 @@
         ├── ReleaseNotFound           with the releases that are there
         ├── ReleaseBusy               somebody changes it, or was cut off while doing so
         ├── ReleaseFailed             what was deployed does not run
+        ├── CanaryTakenBack           a canary that was worse than what runs, or could not be judged
         ├── ValuesRefused             exit code 2: the chart does not take a value
         └── HelmUnfit                 exit code 2: there is no Helm, or an old one
 
@@ -45,6 +46,7 @@ from typing import Self
 
 __all__ = [
     "ArtifactDamaged",
+    "CanaryTakenBack",
     "ClusterError",
     "ClusterUnreachable",
     "ColumnNotFound",
@@ -361,6 +363,15 @@ class ReleaseFailed(ClusterError):
     def __init__(self, release: str, problem: str, outcome: str = "") -> None:
         self.outcome = outcome
         super().__init__(f"release {release}", problem, outcome)
+
+
+class CanaryTakenBack(ClusterError):
+    """A canary that was worse than what runs, or could not be judged."""
+
+    transient = False
+
+    def __init__(self, release: str, weight: int, reason: str) -> None:
+        super().__init__(f"release {release}", f"the canary was taken back at {weight} %", reason)
 
 
 class ValuesRefused(ClusterError):

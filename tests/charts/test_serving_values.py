@@ -20,7 +20,7 @@ IMAGE = {"image": {"repository": "registry.local/adult", "digest": f"sha256:{'1'
 CANARY = {"enabled": True, "image": {"tag": "new"}}
 KEYED = {"apiKeys": {"existingSecret": "adult-keys"}}
 # set from values of other groups, or of the bento and not of the deployment
-NOT_SERVING = {"keys_file", "metrics_port", "labels"}
+NOT_SERVING = {"keys_file", "metrics_port", "labels", "prediction_bins"}
 
 REFUSED = [
     ({"imagee": {}}, "imagee"),

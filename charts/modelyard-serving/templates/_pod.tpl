@@ -3,7 +3,7 @@
 metadata:
   annotations:
     # which pods run with the same settings; they stand in the pod itself, so that a rollback brings them back
-    checksum/config: {{ include "modelyard-serving.settings" .root | sha256sum }}
+    checksum/config: {{ include "modelyard-serving.settings" . | sha256sum }}
     kubectl.kubernetes.io/default-container: serving
     {{- if .root.Values.metrics.scrapeAnnotations }}
     prometheus.io/scrape: "true"
@@ -58,7 +58,7 @@ securityContext:
   {{- include "modelyard-serving.containerSecurity" .root | nindent 2 }}
 env:
   - name: MODELYARD_SERVING
-    value: {{ include "modelyard-serving.settings" .root | quote }}
+    value: {{ include "modelyard-serving.settings" . | quote }}
   # libraries that keep something in a home would end where it cannot be written to
   - {name: HOME, value: /tmp}
   # BentoML would report to its makers, which the network policy lets it try for a while and fail

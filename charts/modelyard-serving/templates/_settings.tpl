@@ -1,14 +1,20 @@
 {{/* Where the Secret of the keys is mounted: the whole folder, since a single file would never be updated. */}}
 {{- define "modelyard-serving.keysFolder" -}}/etc/modelyard/keys{{- end -}}
 
-{{/* MODELYARD_SERVING: the settings that go before those packed into the bento, as JSON. */}}
+{{/* MODELYARD_SERVING of a track, from a map of root and track: what goes before the bento's own settings, as JSON. */}}
 {{- define "modelyard-serving.settings" -}}
+{{- $track := .track -}}
+{{- with .root -}}
 {{- $settings := deepCopy .Values.serving -}}
+{{- if and (eq $track "canary") .Values.canary.predictionBins -}}
+{{- $_ := set $settings "prediction_bins" .Values.canary.predictionBins -}}
+{{- end -}}
 {{- $_ := set $settings "metrics_port" (ternary (int .Values.metrics.port) nil (ne (int .Values.metrics.port) 0)) -}}
 {{- if .Values.apiKeys.existingSecret -}}
 {{- $_ := set $settings "keys_file" (printf "%s/keys" (include "modelyard-serving.keysFolder" .)) -}}
 {{- end -}}
 {{- $settings | toJson -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Seconds until a pod is killed: all that its end may take, and 5 for the server to close its books. */}}

@@ -43,10 +43,10 @@ class AnswerEncoder:
         self._reference = reference
         self._encode = msgspec.json.Encoder().encode
 
-    def one(self, scores: list[float]) -> tuple[bytes, int]:
-        """Returns the answer for one row, and the code of its class; 0 for a value."""
+    def one(self, scores: list[float]) -> tuple[bytes, float]:
+        """Returns the answer for one row, and the code of its class or the value itself."""
         if not self._labels:
-            return self._encode(_Answer([_Value(scores[0])], self._reference)), 0
+            return self._encode(_Answer([_Value(scores[0])], self._reference)), scores[0]
         code = int(scores[1] > self._threshold) if len(scores) == 2 else scores.index(max(scores))
         prediction = _Prediction(self._labels[code], self._probabilities(*scores))
         return self._encode(_Answer([prediction], self._reference)), code

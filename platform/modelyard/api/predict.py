@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -74,9 +74,12 @@ class Predictor:
         model: Contract, encoding and scorer.
         max_rows: Most rows in one request.
         metrics: Counts rows, predictions and violations of the contract.
+        edges: Of the bins in which predicted values are counted; none: the contract's.
     """
 
-    def __init__(self, model: Model, max_rows: int, metrics: PredictionMetrics) -> None:
+    def __init__(
+        self, model: Model, max_rows: int, metrics: PredictionMetrics, edges: Sequence[float] | None = None
+    ) -> None:
         self.model, self.metrics, self.max_rows = model, metrics, max_rows
         contract = model.contract
         self.decoder = Decoder(contract, max_rows)
@@ -93,7 +96,7 @@ class Predictor:
             self._row = RowScorer(model.scorer, len(contract.target.classes) or 1)
             self._encode_row = RowEncoder(contract, self._row.matrix)
         self.seconds_a_row = self._measure()
-        metrics.expect(self.answers.classes, self._violations.possible)
+        metrics.expect(self.answers.classes, self._violations.possible, edges or contract.target.bins)
 
     def answer(self, body: bytes) -> bytes:
         """Answers a JSON body with a JSON body.
@@ -158,8 +161,8 @@ class Predictor:
         scores = self._row()
         if not isfinite(sum(scores)):
             return self.finish(request)
-        answer, code = self.answers.one(scores)
-        self.metrics.count_one(code)
+        answer, predicted = self.answers.one(scores)
+        self.metrics.count_one(predicted)
         return answer
 
     def predict_table(self, table: Mapping[str, Any]) -> Predictions:
@@ -207,7 +210,7 @@ class Predictor:
         if not np.isfinite(scores).all():
             raise _no_answer(scores)
         if not self.answers.classes:
-            self.metrics.count_values(len(matrix))
+            self.metrics.count_values(scores)
             return Predictions(scores, scores.tolist())
         self.metrics.count_codes(self.model.codes(scores))
         return Predictions(scores, self.model.decide(scores).tolist())

@@ -44,7 +44,8 @@ class Serving:
         self.served = served
         self.settings = settings
         self.metrics = PredictionMetrics(CollectorRegistry())
-        self.predictor = Predictor(served.model, settings.serving.max_rows, self.metrics)
+        limits = settings.serving
+        self.predictor = Predictor(served.model, limits.max_rows, self.metrics, limits.prediction_bins)
         self.endpoints = dict(self._endpoints())
 
     @property

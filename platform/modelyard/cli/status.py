@@ -10,6 +10,7 @@ from modelyard.cli.options import AsJson, ConfigDir, Overrides, load_settings, s
 from modelyard.cli.releases import Namespace, ReleaseName, cluster_settings, connect, find_release
 
 if TYPE_CHECKING:
+    from modelyard.kube.canary import Canary
     from modelyard.kube.status import PodStatus, Status, TrackStatus
 
 __all__ = ["EXAMPLE", "status"]
@@ -45,7 +46,14 @@ def status(
 
 def _document(seen: Status) -> dict[str, Any]:
     pods = [{**asdict(pod), "reading": None, "requests": pod.reading and pod.reading.requests} for pod in seen.pods]
-    return asdict(seen) | {"pods": [{name: pod[name] for name in pod if name != "reading"} for pod in pods]}
+    canary = seen.canary and seen.canary.model_dump(mode="json") | {
+        "weight": seen.canary.weight,
+        "attended": seen.canary.attended,
+    }
+    return asdict(seen) | {
+        "canary": canary,
+        "pods": [{name: pod[name] for name in pod if name != "reading"} for pod in pods],
+    }
 
 
 def _print(seen: Status) -> None:
@@ -61,11 +69,22 @@ def _print(seen: Status) -> None:
             f"{scaler['wanted']} pods between {scaler['least']} and {scaler['most']}, "
             f"CPU {cpu} of a target of {scaler['target_percent']} %"
         )
+    if (canary := seen.canary) is not None:
+        pairs["canary"] = f"{canary.told}, {_attendance(canary)}"
+        if not canary.attended:
+            pairs["go on"] = f"modelyard rollout {seen.release} --namespace {seen.namespace} --resume, or --abort"
     print_pairs(pairs)
     print_table(f"requests of {seen.seconds:.0f} s", TRACKS, [_track_row(track) for track in seen.tracks])
     print_table("pods", PODS, [_pod_row(pod, seen.seconds) for pod in seen.pods])
     for problem in dict.fromkeys(pod.problem for pod in seen.pods if pod.problem):
         print_pairs({"no figures": problem})
+
+
+def _attendance(canary: Canary) -> str:
+    if canary.attended:
+        return f"to which {canary.person} sees"
+    last = f"; {canary.person} last did at {moment(canary.seen.isoformat())} UTC" if canary.seen else ""
+    return f"to which nobody sees{last}"
 
 
 def _track_row(track: TrackStatus) -> list[Any]:

@@ -14,6 +14,7 @@ __all__ = [
     "DataSettings",
     "MlSettings",
     "ModelSettings",
+    "RolloutSettings",
     "ServingSettings",
     "Settings",
     "StorageSettings",
@@ -190,6 +191,11 @@ class ServingSettings(_Group):
     metrics_port: int | None = Field(
         None, ge=1, le=65535, description="Port of its own for /metrics; none: the service's, behind its keys."
     )
+    prediction_bins: list[float] = Field(
+        default_factory=list,
+        description="Inner edges of the bins in which predicted values are counted; none: the contract's. A canary "
+        "gets the stable version's, so that both can be compared.",
+    )
     labels: dict[Name, Name] = Field(default_factory=dict, description="Labels of the bento.")
 
 
@@ -259,6 +265,30 @@ class ClusterSettings(_Group):
     )
 
 
+class RolloutSettings(_Group):
+    """When a canary may go on, and when it is taken back."""
+
+    step_s: float = Field(300.0, gt=0, description="Seconds that a step lasts, once its pods are ready.")
+    min_requests: int = Field(
+        200, ge=1, description="Fewest requests of a step, on each track; fewer decide nothing, and the canary goes."
+    )
+    max_errors: float | None = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of requests that the canary may refuse or fail beyond the stable track's; none: any.",
+    )
+    max_slowdown: float | None = Field(
+        2.0, ge=1, description="The canary's p99 may be so many times the stable track's; none: it may be anything."
+    )
+    max_shift: float | None = Field(
+        0.1,
+        gt=0,
+        description="Population stability index that the canary's predictions may have against the stable track's; "
+        "none: any.",
+    )
+
+
 class StorageSettings(_Group):
     """Where results live; every node of a search must reach it."""
 
@@ -278,3 +308,4 @@ class Settings(_Group):
     api: ApiSettings = Field(default_factory=ApiSettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
     cluster: ClusterSettings = Field(default_factory=ClusterSettings)
+    rollout: RolloutSettings = Field(default_factory=RolloutSettings)

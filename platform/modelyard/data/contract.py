@@ -64,6 +64,7 @@ class Target(_Frozen):
         classes: Labels as in the training table. Binary: (negative, positive). Empty for regression.
         minimum: Smallest training value of a regression target.
         maximum: Largest one.
+        bins: Inner edges of its quantile bins, as a column's: what a service counts its predictions by.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Target(_Frozen):
     classes: Annotated[tuple[Label, ...], Tuple] = ()
     minimum: float | None = None
     maximum: float | None = None
+    bins: Annotated[tuple[float, ...], Tuple] = ()
 
 
 class Contract(_Frozen):

@@ -42,6 +42,8 @@ def read_contract(frame: pd.DataFrame, settings: DataSettings) -> Contract:
     for name in settings.drop:
         if name in contract.names:
             raise ConfigError("data.drop", f"names {name!r}, which {path} has as an input", hint="drop it there")
+    if list(contract.target.bins) != sorted(set(contract.target.bins)):
+        raise DataError(f"{path}: target {contract.target.name!r}: the bins do not ascend")
     columns = tuple(_recounted(column, frame, path) for column in contract.columns)
     return contract.model_copy(update={"columns": columns})
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from modelyard.config.models import DataSettings
+from modelyard.data.bins import quantile_edges
 from modelyard.data.contract import Contract, Target
 from modelyard.data.encoding import category_text, numbers, plain_values
 from modelyard.errors import ColumnNotFound, ConfigError, ContractViolation, DataError, nearest
@@ -81,7 +82,8 @@ def infer_target(values: pd.Series[Any], settings: DataSettings) -> Target:
             if settings.task == "auto":
                 raise DataError(f"the {violation.problems[0]}") from None
             raise ConfigError("data.task", f"is regression, but {violation.problems[0]}") from None
-        return Target(name=name, task=task, minimum=float(found.min()), maximum=float(found.max()))
+        lowest, highest = float(found.min()), float(found.max())
+        return Target(name=name, task=task, minimum=lowest, maximum=highest, bins=quantile_edges(found))
     classes = _negative_positive(counts, settings.positive) if task == "binary" else _ordered(counts)
     return Target(name=name, task=task, classes=tuple(classes))
 

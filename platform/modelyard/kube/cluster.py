@@ -23,6 +23,7 @@ from modelyard.utils.sentences import first_line
 __all__ = ["Cluster", "Right"]
 
 TIMEOUT_S = 10.0
+MANAGER = "modelyard"
 # a connection that was cut says nothing, and neither does a program that is busy: it is asked again
 SILENCE_S = 60.0
 POLL_S = 0.5
@@ -158,6 +159,14 @@ class Cluster:
                 .items
             )
             return found
+
+    def patch_deployment(self, name: str, change: dict[str, Any]) -> None:
+        """Changes a Deployment; a `resourceVersion` in it is the one that it must still have."""
+        apps = client.AppsV1Api(self._api)
+        with self._explained():
+            apps.patch_namespaced_deployment(
+                name, self.namespace, change, field_manager=MANAGER, _request_timeout=TIMEOUT_S
+            )
 
     def autoscaler(self, name: str) -> Any | None:
         """Returns a HorizontalPodAutoscaler, if there is one."""

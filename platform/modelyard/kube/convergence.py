@@ -12,8 +12,10 @@ from modelyard.kube.cluster import Cluster
 from modelyard.kube.pods import PULL, SETUP, waiting
 from modelyard.kube.refusals import refusal
 
-__all__ = ["Convergence", "image_of", "selector_of", "serving_container", "serving_status"]
+__all__ = ["TRACK", "Convergence", "image_of", "selector_of", "serving_container", "serving_status"]
 
+# the label that tells a pod's track
+TRACK = "modelyard.io/track"
 # another container may stand beside it, put there by a mesh
 CONTAINER = "serving"
 

@@ -21,6 +21,7 @@ OLDEST = 4
 # what it does to all that belongs to a release; where one is missing in the middle, it cannot take back what it made
 VERBS = ("get", "list", "watch", "create", "patch", "delete")
 LOOK_S = 1.0
+LONGEST = 256
 # what is hopeless is ended by who watches; the rest may take as long as many pods need one after the other
 TIMEOUT = "15m"
 PENDING = "another operation (install/upgrade/rollback) is in progress"
@@ -117,6 +118,7 @@ class Helm:
         *,
         description: str,
         watch: Watch,
+        reuse: bool = False,
     ) -> None:
         """Installs or upgrades a release and waits until its pods are ready; otherwise it stays what it was.
 
@@ -127,6 +129,7 @@ class Helm:
             file: A file of values that go before these.
             description: What the history says of it.
             watch: Says when there is no use in waiting any longer.
+            reuse: Whether values that are not given stay what they are; else they are the chart's.
 
         Raises:
             ValuesRefused: The chart refuses a value.
@@ -136,22 +139,26 @@ class Helm:
             ClusterError: What `watch` returned, or the cluster cannot be reached, or refuses.
         """
         command = [*upgrade_command(release, chart), *_values(file), "--hide-notes", "--description", description]
+        if reuse:
+            command.append("--reset-then-reuse-values")
         self._run(*command, *self._where, text=json.dumps(values), watch=watch)
 
-    def rollback(self, release: str, revision: int, *, watch: Watch) -> None:
+    def rollback(self, release: str, revision: int, *, watch: Watch, description: str | None = None) -> None:
         """Makes a release what it was, and waits until its pods are ready.
 
         Args:
             release: Its name.
             revision: Which state.
             watch: Says when there is no use in waiting any longer.
+            description: What the history says of it, up to 256 characters; none: Helm's own words.
 
         Raises:
             ReleaseFailed: The pods did not get ready in time.
             ClusterError: What `watch` returned, or the cluster cannot be reached, or refuses.
         """
         command = ["rollback", release, str(revision), "--wait", "--force-conflicts", "--timeout", TIMEOUT]
-        self._run(*command, *self._where, watch=watch)
+        said = ["--description", description[:LONGEST]] if description else []
+        self._run(*command, *said, *self._where, watch=watch)
 
     def history(self, release: str) -> list[Revision]:
         """Returns the revisions of a release that Helm still knows, the oldest first.

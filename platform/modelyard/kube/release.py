@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from modelyard.errors import ReleaseFailed, ReleaseNotFound
+from modelyard.errors import ClusterError, ReleaseBusy, ReleaseFailed, ReleaseNotFound
+from modelyard.kube.canary import Keeper
 from modelyard.kube.charts import Chart
 from modelyard.kube.cluster import Cluster, Right
 from modelyard.kube.convergence import Convergence, selector_of
 from modelyard.kube.helm import VERBS, Helm, Revision
 from modelyard.kube.plan import Plan, image_in, target_in
 
-__all__ = ["CHART", "RIGHTS", "Release", "previous"]
+__all__ = ["CANARY", "CHART", "RIGHTS", "Release", "previous"]
 
 CHART: Chart = "modelyard-serving"
+# how the description of a revision begins that is a step on the way, and nothing to go back to
+CANARY = "canary: "
 MADE = (
     ("secrets", ""),
     ("serviceaccounts", ""),
@@ -71,17 +75,50 @@ class Release:
         Raises:
             ValuesRefused: The chart refuses a value.
             NoRight: The user may not change something that belongs to it.
-            ReleaseBusy: Another change is not finished.
+            ReleaseBusy: Another change is not finished, or a canary runs.
             ImageNotPulled: A node cannot get the image.
             QuotaReached: The namespace has no room for its pods.
             ReleaseFailed: Its pods do not run.
             ClusterError: The cluster cannot be reached, or refuses.
         """
+        canary = Keeper(self.name, self._cluster).find()
+        if canary is not None:
+            raise ReleaseBusy(self.name, canary.told, f"modelyard rollout {self.name} --abort")
+        return self._upgrade(wanted.values, wanted.description, values_file)
+
+    def change(self, values: Mapping[str, Any], description: str, beat: Callable[[], None]) -> Revision:
+        """Changes some of its values, and waits until its pods are ready; otherwise it stays what it was.
+
+        Args:
+            values: That change.
+            description: What the history says of it.
+            beat: Is called about every second while it waits.
+
+        Returns:
+            The new revision.
+
+        Raises:
+            ClusterError: As for `deploy`.
+        """
+        return self._upgrade(values, description, None, reuse=True, beat=beat)
+
+    def _upgrade(
+        self,
+        values: Mapping[str, Any],
+        description: str,
+        file: str | None,
+        *,
+        reuse: bool = False,
+        beat: Callable[[], None] = lambda: None,
+    ) -> Revision:
         watch = Convergence(self._cluster, self.name, self._tell)
+
+        def look() -> ClusterError | None:
+            beat()
+            return watch()
+
         try:
-            self._helm.upgrade(
-                self.name, CHART, wanted.values, values_file, description=wanted.description, watch=watch
-            )
+            self._helm.upgrade(self.name, CHART, values, file, description=description, watch=look, reuse=reuse)
         except ReleaseFailed as error:
             raise watch.explained(error) from None
         return self._helm.history(self.name)[-1]
@@ -89,7 +126,8 @@ class Release:
     def rollback(self) -> tuple[Revision, Revision]:
         """Goes back to the last revision that ran before what is there now, and waits until its pods are ready.
 
-        A revision that is itself a rollback counts as the one that it repeats: going back twice goes back further.
+        A revision that is itself a rollback counts as the one that it repeats: going back twice goes back further. A
+        canary ends with it, whatever step it is at.
 
         Returns:
             The new revision, and the one that it repeats.
@@ -100,12 +138,32 @@ class Release:
             ClusterError: The cluster cannot be reached, or refuses.
         """
         target = previous(self.name, self._helm.history(self.name))
+        revision = self.restore(target.number)
+        keeper = Keeper(self.name, self._cluster)
+        if keeper.find() is not None:
+            keeper.clear()
+        return revision, target
+
+    def restore(self, number: int, description: str | None = None) -> Revision:
+        """Makes it what it was, and waits until its pods are ready.
+
+        Args:
+            number: Of the revision that it was.
+            description: What the history says of it; none: Helm's own words.
+
+        Returns:
+            The new revision.
+
+        Raises:
+            ReleaseFailed: Its pods do not run.
+            ClusterError: The cluster cannot be reached, or refuses.
+        """
         watch = Convergence(self._cluster, self.name, self._tell)
         try:
-            self._helm.rollback(self.name, target.number, watch=watch)
+            self._helm.rollback(self.name, number, watch=watch, description=description)
         except ReleaseFailed as error:
             raise watch.explained(error) from None
-        return self._helm.history(self.name)[-1], target
+        return self._helm.history(self.name)[-1]
 
     def history(self) -> list[tuple[Revision, str | None]]:
         """Returns its revisions that Helm still knows, the oldest first, each with its image.
@@ -139,7 +197,7 @@ def previous(release: str, revisions: list[Revision]) -> Revision:
     last = revisions[-1]
     # what failed or was cut off is not what runs
     present = _source(last, known) if last.finished else last.number
-    older = [each for each in revisions if each.finished and each.number < present]
+    older = [each for each in revisions if each.finished and each.number < present and not _passing(each, known)]
     if not older:
         problem = f"has no finished revision before revision {present}"
         raise ReleaseFailed(release, problem, f"deploy another image, or remove it with: modelyard undeploy {release}")
@@ -153,3 +211,8 @@ def _source(revision: Revision, known: Mapping[int, Revision]) -> int:
     while number in known and (source := known[number].source) is not None:
         number = source
     return number
+
+
+def _passing(revision: Revision, known: Mapping[int, Revision]) -> bool:
+    """Whether it was a step of a rollout, or repeats one."""
+    return known.get(_source(revision, known), revision).description.startswith(CANARY)

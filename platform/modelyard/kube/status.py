@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelyard.errors import ClusterError
+from modelyard.kube.canary import Canary, canary_of
 from modelyard.kube.cluster import Cluster
-from modelyard.kube.convergence import image_of, selector_of, serving_container, serving_status
+from modelyard.kube.convergence import TRACK, image_of, selector_of, serving_container, serving_status
 from modelyard.kube.helm import Helm, Revision
+from modelyard.kube.tracks import deployments
 from modelyard.monitoring.readings import Reading
 
 __all__ = ["PodStatus", "Status", "TrackStatus", "read_pods", "status_of"]
 
 SECONDS = 5.0
-TRACK = "modelyard.io/track"
 AT_ONCE = 16
 
 
@@ -83,6 +84,7 @@ class Status:
         revision: The last.
         wanted: Pods that there should be, by Deployment.
         autoscaler: What it sees and wants; none where there is none.
+        canary: The rollout under way; none where there is none.
         seconds: How long the pods were looked at.
         tracks: By track and image, the most requests first.
         pods: All of them.
@@ -93,6 +95,7 @@ class Status:
     revision: Revision
     wanted: dict[str, int]
     autoscaler: dict[str, int | None] | None
+    canary: Canary | None
     seconds: float
     tracks: tuple[TrackStatus, ...]
     pods: tuple[PodStatus, ...]
@@ -119,14 +122,16 @@ def status_of(release: str, cluster: Cluster, helm: Helm, seconds: float = SECON
     listed = cluster.pods(selector)
     after, took = read_pods(cluster, listed), time.monotonic() - start
     pods = tuple(_pod(pod, before.get(pod.metadata.name), after[pod.metadata.name]) for pod in listed)
-    deployments = cluster.deployments(selector)
-    scaler = cluster.autoscaler(deployments[0].metadata.name) if deployments else None
+    tracks = deployments(cluster, release)
+    stable = tracks.get("stable")
+    scaler = cluster.autoscaler(stable.metadata.name) if stable is not None else None
     return Status(
         release=release,
         namespace=cluster.namespace,
         revision=revision,
-        wanted={each.metadata.name: each.spec.replicas for each in deployments},
+        wanted={each.metadata.name: each.spec.replicas for each in tracks.values()},
         autoscaler=scaler and _autoscaler(scaler),
+        canary=canary_of(release, stable),
         seconds=took,
         tracks=_tracks(pods, took),
         pods=pods,

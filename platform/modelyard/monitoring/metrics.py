@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,12 +96,27 @@ class PredictionMetrics:
             registry=registry,
         )
         self._by_class: list[Counter] = []
+        self._values: Histogram | None = None
+        self._edges = np.empty(0)
         self._routes: dict[str, RouteMetrics] = {}
-        self._pending: list[int] = []
+        self._pending: list[float] = []
 
-    def expect(self, classes: Iterable[str], violations: Iterable[tuple[str, str]]) -> None:
-        """Makes every series of a model, at 0, so that a rate over the first of them is right."""
+    def expect(
+        self, classes: Iterable[str], violations: Iterable[tuple[str, str]], edges: Sequence[float] = ()
+    ) -> None:
+        """Makes every series of a model, at 0, so that a rate over the first of them is right.
+
+        Args:
+            classes: That it predicts; none where it predicts values.
+            violations: Columns, and in which way a row can leave the contract there.
+            edges: Inner edges of the bins in which values are counted; none: they are not.
+        """
         self._by_class = [self._predictions.labels(name) for name in classes]
+        if edges and not self._by_class:
+            self._edges = np.array(edges, dtype=np.float64)
+            self._values = Histogram(
+                "modelyard_prediction_value", "Predicted values.", registry=self.registry, buckets=edges
+            )
         for column, kind in violations:
             self._violations.labels(column, kind)
 
@@ -111,9 +126,16 @@ class PredictionMetrics:
             self._routes[template] = RouteMetrics(self._requests, self._seconds, template)
         return self._routes[template]
 
-    def count_values(self, rows: int) -> None:
+    def count_values(self, values: NDArray[np.floating]) -> None:
         """Counts predicted values."""
-        self._rows.inc(rows)
+        self._rows.inc(len(values))
+        if self._values is None:
+            return
+        counts = np.bincount(np.searchsorted(self._edges, values), minlength=len(self._edges) + 1)
+        for place, count in enumerate(counts.tolist()):
+            if count:
+                self._values._buckets[place].inc(count)
+        self._values._sum.inc(float(values.sum()))
 
     def count_codes(self, codes: NDArray[np.int64]) -> None:
         """Counts predicted classes, given by their codes."""
@@ -122,9 +144,9 @@ class PredictionMetrics:
             if count:
                 self._by_class[code].inc(count)
 
-    def count_one(self, code: int) -> None:
-        """Counts one row and its class, 0 for a value, at the next `flush`."""
-        self._pending.append(code)
+    def count_one(self, predicted: float) -> None:
+        """Counts one row and the code of its class, or its value, at the next `flush`."""
+        self._pending.append(predicted)
 
     def count_violation(self, column: str, kind: str, rows: int) -> None:
         """Counts rows that left the contract and were accepted."""
@@ -139,11 +161,11 @@ class PredictionMetrics:
         for route in self._routes.values():
             route.flush()
         if self._pending:
-            codes, self._pending[:] = np.array(self._pending), ()
+            pending, self._pending[:] = self._pending[:], ()
             if self._by_class:
-                self.count_codes(codes)
+                self.count_codes(np.array(pending, dtype=np.int64))
             else:
-                self.count_values(len(codes))
+                self.count_values(np.array(pending, dtype=np.float64))
 
     def expose(self) -> bytes:
         """Returns all flushed figures, those of a service's other workers included, as Prometheus reads them."""

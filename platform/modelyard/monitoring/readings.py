@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, TypeVar
 
-__all__ = ["Reading"]
+__all__ = ["Reading", "Sample"]
 
-SAMPLE = re.compile(r"(?P<name>modelyard_\w+)\{(?P<labels>[^}]*)\} (?P<value>\S+)")
+SAMPLE = re.compile(r'(?P<name>modelyard_\w+)\{(?P<labels>(?:[^"}]|"(?:[^"\\]|\\.)*")*)\} (?P<value>\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 # of the routes, those that predict
 PREDICTS = re.compile(r"(predict|infer)$")
-P99 = 0.99
+
+Key = TypeVar("Key")
+# name, labels and value, as they stand in an exposition or in a Prometheus' answer
+Sample = tuple[str, Mapping[str, str], float]
 
 
 @dataclass(frozen=True)
@@ -25,23 +28,37 @@ class Reading:
     Attributes:
         by_code: Requests by status code.
         by_bound: Requests that took at most so many seconds, by bound; the last is infinity.
+        by_class: Predictions by class.
+        by_edge: Predicted values that were at most so large, by edge of the bins; the last is infinity.
     """
 
     by_code: Counter[str] = field(default_factory=Counter)
     by_bound: Counter[float] = field(default_factory=Counter)
+    by_class: Counter[str] = field(default_factory=Counter)
+    by_edge: Counter[float] = field(default_factory=Counter)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Reads what a service's /metrics answers."""
+        found = SAMPLE.finditer(text)
+        return cls.of((each["name"], dict(LABEL.findall(each["labels"])), float(each["value"])) for each in found)
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample]) -> Self:
+        """Takes what there is to know of requests out of a service's samples."""
         reading = cls()
-        for found in SAMPLE.finditer(text):
-            labels = dict(LABEL.findall(found["labels"]))
-            if not PREDICTS.search(labels.get("route", "")):
+        for name, labels, value in samples:
+            count = int(value)
+            if name == "modelyard_predictions_total":
+                reading.by_class[labels["class"]] += count
+            elif name == "modelyard_prediction_value_bucket":
+                reading.by_edge[float(labels["le"])] += count
+            elif not PREDICTS.search(labels.get("route", "")):
                 continue
-            if found["name"] == "modelyard_requests_total":
-                reading.by_code[labels["code"]] += int(float(found["value"]))
-            elif found["name"] == "modelyard_request_seconds_bucket":
-                reading.by_bound[float(labels["le"])] += int(float(found["value"]))
+            elif name == "modelyard_requests_total":
+                reading.by_code[labels["code"]] += count
+            elif name == "modelyard_request_seconds_bucket":
+                reading.by_bound[float(labels["le"])] += count
         return reading
 
     def since(self, earlier: Self) -> Self:
@@ -49,19 +66,33 @@ class Reading:
         if self.requests < earlier.requests:
             return self
         return type(self)(
-            Counter({code: count - earlier.by_code[code] for code, count in self.by_code.items()}),
-            Counter({bound: count - earlier.by_bound[bound] for bound, count in self.by_bound.items()}),
+            _less(self.by_code, earlier.by_code),
+            _less(self.by_bound, earlier.by_bound),
+            _less(self.by_class, earlier.by_class),
+            _less(self.by_edge, earlier.by_edge),
         )
 
     @classmethod
     def total(cls, readings: Iterable[Self]) -> Self:
         """Returns what several services counted together."""
-        codes: Counter[str] = Counter()
-        bounds: Counter[float] = Counter()
+        total = cls()
         for each in readings:
-            codes.update(each.by_code)
-            bounds.update(each.by_bound)
-        return cls(codes, bounds)
+            total.by_code.update(each.by_code)
+            total.by_bound.update(each.by_bound)
+            total.by_class.update(each.by_class)
+            total.by_edge.update(each.by_edge)
+        return total
+
+    @property
+    def predictions(self) -> Counter[str]:
+        """Predictions by class, or by the bin that their value fell into."""
+        if self.by_class:
+            return self.by_class
+        edges = sorted(self.by_edge)
+        below = [0, *(self.by_edge[edge] for edge in edges)]
+        return Counter(
+            {f"up to {edge}": self.by_edge[edge] - before for edge, before in zip(edges, below, strict=False)}
+        )
 
     @property
     def requests(self) -> int:
@@ -96,3 +127,7 @@ class Reading:
             if not math.isinf(bound):
                 below, start = count, bound
         return start
+
+
+def _less(later: Counter[Key], earlier: Counter[Key]) -> Counter[Key]:
+    return Counter({key: count - earlier[key] for key, count in later.items()})

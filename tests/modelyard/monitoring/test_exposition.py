@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 
 import httpx
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -19,7 +20,7 @@ def free_port() -> int:
 
 def test_figures_have_a_port_of_their_own_that_workers_share() -> None:
     port, metrics = free_port(), PredictionMetrics(CollectorRegistry())
-    metrics.count_values(3)
+    metrics.count_values(np.zeros(3))
     servers = [serve_metrics(metrics, port) for _ in range(2)]
     for server in servers:
         assert "modelyard_rows_total 3.0" in httpx.get(f"http://127.0.0.1:{port}/metrics").text

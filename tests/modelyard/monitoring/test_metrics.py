@@ -11,7 +11,7 @@ def test_counts_rows_classes_and_requests() -> None:
     metrics = PredictionMetrics(registry)
     metrics.expect(["a", "b"], [("age", "null")])
     metrics.count_codes(np.array([0, 1, 0]))
-    metrics.count_values(4)
+    metrics.count_values(np.zeros(4))
     metrics.route("/api/v1/predict").observe(200, 0.002)
     metrics.route("/api/v1/predict").observe(422, 0.2)
     assert registry.get_sample_value("modelyard_rows_total") == 7
@@ -57,5 +57,5 @@ def test_rows_counted_one_by_one_are_written_with_their_classes() -> None:
 
 def test_two_services_in_one_process_do_not_meet() -> None:
     first, second = PredictionMetrics(CollectorRegistry()), PredictionMetrics(CollectorRegistry())
-    first.count_values(1)
+    first.count_values(np.zeros(1))
     assert second.registry.get_sample_value("modelyard_rows_total") == 0
