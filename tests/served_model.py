@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from onnx import TensorProto, helper, numpy_helper
+from onnx import GraphProto, TensorProto, helper, numpy_helper
 
 from modelyard.config.models import DataSettings
 from modelyard.data.contract import Contract
@@ -53,8 +54,22 @@ def make_contract(frame: pd.DataFrame, **changes: dict[str, Any]) -> Contract:
     return contract.model_copy(update={"columns": columns})
 
 
-def save_served(folder: Path, frame: pd.DataFrame, contract: Contract | None = None, name: str = "people") -> Path:
-    """Saves a linear model with random weights as a model folder."""
+def save_served(
+    folder: Path,
+    frame: pd.DataFrame,
+    contract: Contract | None = None,
+    name: str = "people",
+    alter: Callable[[GraphProto], None] = lambda _: None,
+) -> Path:
+    """Saves a linear model with random weights as a model folder.
+
+    Args:
+        folder: Which.
+        frame: The training table.
+        contract: What its columns are; none: what they are inferred to be.
+        name: The model's.
+        alter: Changes the graph before it is saved.
+    """
     contract = contract or make_contract(frame)
     encoded = np.nan_to_num(Encoder(contract).encode(frame))
     outputs = len(contract.target.classes) or 1
@@ -75,6 +90,7 @@ def save_served(folder: Path, frame: pd.DataFrame, contract: Contract | None = N
         [helper.make_tensor_value_info(name_of_output, TensorProto.FLOAT, [None, outputs])],
         [numpy_helper.from_array(np.zeros((), dtype=np.float32), "zero")],
     )
+    alter(graph)
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     helper.set_model_props(model, {"least_rows": "2"})

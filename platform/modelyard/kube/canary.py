@@ -25,7 +25,7 @@ __all__ = ["ANNOTATION", "Canary", "Keeper", "canary_of"]
 
 ANNOTATION = "modelyard.io/rollout"
 # between two beats Helm may be busy, and the API server slow
-BEAT_S, ATTENDED_S = 10.0, 60.0
+BEAT_S, ATTENDED_S = 10.0, 30.0
 
 
 class Canary(BaseModel):
