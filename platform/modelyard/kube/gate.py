@@ -29,6 +29,7 @@ Z = NormalDist().inv_cdf(1 - CHANCE)
 SLOWEST = 0.01
 # the same as in the rules for drift: an empty bin must not make the index infinite
 FLOOR = 1e-4
+FEW, OTHERS = 5, "the rare ones"
 SHOWN = 3
 
 
@@ -136,26 +137,26 @@ def _errors(stable: Reading, canary: Reading, most: float) -> Finding:
         f"{share:.3g} of its {canary.requests} requests have no prediction{f' ({told})' if told else ''}, "
         f"{beside:.3g} of the stable track's {stable.requests}"
     )
-    exceeds = _exceeds(here.total(), canary.requests, there.total(), stable.requests)
-    if share - beside > most and exceeds:
+    if share - beside > most and _exceeds(here.total(), canary.requests, there.total(), stable.requests):
         return Finding("fail", f"errors: {figures}")
     return Finding("pass", f"errors: {figures}")
 
 
 def _latency(stable: Reading, canary: Reading, most: float) -> Finding:
-    """Counts requests beyond a bound, because a histogram knows these exactly and a quantile only about."""
-    p99, usual = canary.quantile(1 - SLOWEST), stable.quantile(1 - SLOWEST)
+    """A quantile is known about, from a histogram; how many took longer than one of its bounds is known exactly."""
+    p99, usual = _p99(canary), _p99(stable)
     if p99 is None or usual is None:
         return Finding("inconclusive", "p99: no request was timed")
-    figures = f"p99: {1000 * p99:.3g} ms, the stable track's is {1000 * usual:.3g} ms"
-    # rounding up only: what is still allowed is never refused
-    bound = min(bound for bound in canary.by_bound if bound >= most * usual)
-    if math.isinf(bound):
-        return Finding("pass", f"{figures}; slower than that is not told apart")
-    slow, beside = (reading.by_bound[math.inf] - reading.by_bound[bound] for reading in (canary, stable))
-    share = slow / canary.by_bound[math.inf]
-    if share > SLOWEST and _exceeds(slow, canary.by_bound[math.inf], beside, stable.by_bound[math.inf]):
-        return Finding("fail", f"{figures}; {share:.3g} of its requests take more than {1000 * bound:g} ms")
+    figures = f"p99: {_ms(p99)}, the stable track's is {_ms(usual)}"
+    bounds = sorted(bound for bound in canary.by_bound if not math.isinf(bound))
+    bound = max((bound for bound in bounds if bound <= most * usual), default=bounds[0])
+    (slow, timed), (beside, of) = (
+        (reading.by_bound[math.inf] - reading.by_bound[bound], reading.by_bound[math.inf])
+        for reading in (canary, stable)
+    )
+    if p99 > most * usual and _exceeds(slow, timed, beside, of):
+        longer = f"{slow / timed:.3g} of its requests take more than {_ms(bound)}, and {beside / of:.3g} there"
+        return Finding("fail", f"{figures}; {longer}")
     return Finding("pass", figures)
 
 
@@ -168,14 +169,14 @@ def _predictions(stable: Reading, canary: Reading, limits: RolloutSettings) -> F
     found, expected = canary.predictions, stable.predictions
     # rows of one request may be alike, and count as one
     n, m = min(found.total(), canary.requests), min(expected.total(), stable.requests)
-    if min(n, m) < limits.min_requests:
-        few = f"{n} of its own and {m} of the stable track"
-        return Finding("inconclusive", f"predictions: too few to judge how they are spread: {few}")
+    if not n or not m:
+        return Finding("inconclusive", f"predictions: {n} of its own were counted, and {m} of the stable track")
     if set(canary.by_edge) != set(stable.by_edge):
         return Finding("inconclusive", "predictions: the tracks do not count them in the same bins")
+    expected, found = _fold(expected, found, min(n, m))
     parts = stability_index(expected, found)
-    index, bins = sum(parts.values()), sum(bool(found[name] or expected[name]) for name in parts)
-    chance = _chi_square(bins - 1) * (1 / n + 1 / m) if bins > 1 else 0.0
+    index = sum(parts.values())
+    chance = _chi_square(len(parts) - 1) * (1 / n + 1 / m) if len(parts) > 1 else 0.0
     figures = f"predictions: population stability index {index:.3g}"
     if index > max(limits.max_shift or 0.0, chance):
         worst = max(parts, key=lambda name: parts[name])
@@ -184,24 +185,54 @@ def _predictions(stable: Reading, canary: Reading, limits: RolloutSettings) -> F
     return Finding("pass", figures)
 
 
+def _fold(expected: Counter[str], found: Counter[str], rows: int) -> tuple[Counter[str], Counter[str]]:
+    """Puts bins together in which so few rows are to be expected that their number is mostly chance.
+
+    Fewer than five in the smaller of two samples, if both were alike: W. G. Cochran, Some methods for strengthening the
+    common chi-square tests (1954).
+    """
+    whole = expected.total() + found.total()
+    rare = {name for name in {**expected, **found} if (expected[name] + found[name]) * rows < FEW * whole}
+    folded: list[Counter[str]] = []
+    for counts in (expected, found):
+        kept = Counter({name: count for name, count in counts.items() if name not in rare})
+        folded.append(kept + Counter({OTHERS: sum(counts[name] for name in rare)}))
+    return folded[0], folded[1]
+
+
 def _failed(reading: Reading) -> Counter[str]:
     return Counter({code: count for code, count in reading.by_code.items() if count and not code.startswith("2")})
 
 
+def _p99(reading: Reading) -> float | None:
+    """Returns the seconds that all but the slowest took at most; infinity past the last bound."""
+    p99 = reading.quantile(1 - SLOWEST)
+    last = max((bound for bound in reading.by_bound if not math.isinf(bound)), default=0.0)
+    beyond = reading.by_bound[math.inf] - reading.by_bound[last]
+    return math.inf if p99 is not None and beyond > SLOWEST * reading.by_bound[math.inf] else p99
+
+
+def _ms(seconds: float) -> str:
+    return "longer than is told apart" if math.isinf(seconds) else f"{1000 * seconds:.3g} ms"
+
+
 def _exceeds(here: int, of: int, there: int, among: int) -> bool:
-    """Whether one share is larger than another, and not by chance.
+    """Whether one share is larger than another, and not by chance: Fisher's exact test, one-sided.
 
-    The lower end of the interval for the difference of two proportions lies above 0, by the hybrid of Wilson's scores:
-    R. G. Newcombe, Interval estimation for the difference between independent proportions (1998), method 10.
+    With all margins fixed, the count follows the hypergeometric distribution: R. A. Fisher, Statistical Methods for
+    Research Workers, section 21.02. It holds for a handful of errors, where intervals by approximation do not.
     """
-    p, q = here / of, there / among
-    return p - q - math.hypot(p - _wilson(here, of, -Z), _wilson(there, among, Z) - q) > 0
+    every, both = here + there, of + among
+    whole = _log_choose(both, every)
+    chances = (
+        math.exp(_log_choose(of, count) + _log_choose(among, every - count) - whole)
+        for count in range(here, min(every, of) + 1)
+    )
+    return here * among > there * of and sum(chances) < CHANCE
 
 
-def _wilson(count: int, of: int, z: float) -> float:
-    share = count / of
-    spread = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return (share + z * z / (2 * of) + spread) / (1 + z * z / of)
+def _log_choose(of: int, count: int) -> float:
+    return math.lgamma(of + 1) - math.lgamma(count + 1) - math.lgamma(of - count + 1)
 
 
 def _chi_square(freedom: int) -> float:
