@@ -12,7 +12,7 @@ __all__ = ["FakeHelm", "revision"]
 SCRIPT = """#!/bin/sh
 here={here}
 echo "$*" >> "$here/calls"
-case " $* " in *" --values - "*) cat > "$here/values";; esac
+case " $* " in *" --values - "*) cat > "$here/values"; (cat "$here/values"; echo) >> "$here/given";; esac
 for words in "$1 $2" "$1"; do
     answer="$here/$(echo "$words" | tr ' ' '_')"
     [ -f "$answer.sh" ] && . "$answer.sh"
@@ -68,6 +68,11 @@ class FakeHelm:
         """The values that it was given last."""
         values: dict[str, Any] = json.loads((self._folder / "values").read_text())
         return values
+
+    @property
+    def given(self) -> list[dict[str, Any]]:
+        """All values that it was given."""
+        return [json.loads(line) for line in (self._folder / "given").read_text().splitlines()]
 
     def _answer(self, command: str, kind: str, text: str) -> None:
         self._file(command, kind).write_text(text)

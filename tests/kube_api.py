@@ -112,6 +112,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.api.objects[urlsplit(self.path).path] = asked
         self._answer(200, asked)
 
+    def do_PATCH(self) -> None:
+        change = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        folder, _, name = urlsplit(self.path).path.rpartition("/")
+        self.server.api.asked.append(self.path)
+        items = self.server.api.objects.get(folder, {}).get("items", [])
+        found = next((each for each in items if each["metadata"]["name"] == name), None)
+        if found is None:
+            self._answer(404, _status(404, f'"{name}" not found'))
+            return
+        version = change["metadata"].pop("resourceVersion", None) if "metadata" in change else None
+        if version not in (None, found["metadata"]["resourceVersion"]):
+            self._answer(409, _status(409, "the object has been modified"))
+            return
+        _merge(found, change)
+        found["metadata"]["resourceVersion"] += "1"
+        self._answer(200, found)
+
     def do_DELETE(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         found = self.server.api.objects.pop(urlsplit(self.path).path, None)
@@ -124,6 +141,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _merge(into: dict[str, Any], change: dict[str, Any]) -> None:
+    """Changes a document as a merge patch does."""
+    for name, value in change.items():
+        if isinstance(value, dict):
+            _merge(into.setdefault(name, {}), value)
+        elif value is None:
+            into.pop(name, None)
+        else:
+            into[name] = value
 
 
 def _status(code: int, message: str) -> dict[str, Any]:

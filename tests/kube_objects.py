@@ -44,11 +44,23 @@ def pod(name: str = "people-1", *, image: str = IMAGE, track: str = "stable", **
     }
 
 
-def deployment(name: str = "people", replicas: int = 2, **condition: str) -> dict[str, Any]:
-    """Returns a Deployment, with a condition where one is given."""
+def deployment(
+    name: str = "people",
+    replicas: int = 2,
+    *,
+    track: str = "stable",
+    annotations: dict[str, str] | None = None,
+    **condition: str,
+) -> dict[str, Any]:
+    """Returns the Deployment of a track, with a condition where one is given."""
     conditions = [{"status": "True", **condition}] if condition else []
     return {
-        "metadata": {"name": name},
+        "metadata": {
+            "name": name,
+            "labels": {"modelyard.io/track": track},
+            "annotations": annotations or {},
+            "resourceVersion": "1",
+        },
         "spec": {"replicas": replicas, "selector": {}, "template": {}},
         "status": {"conditions": conditions},
     }

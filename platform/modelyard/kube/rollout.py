@@ -279,8 +279,9 @@ class Rollout:
 
     def _observe(self, weight: int) -> Step:
         """Looks at both tracks until the step is over, or it is plain that the canary is bad."""
-        over = time.monotonic() + self._settings.step_s
-        watch, reached = Observation(self._cluster, self.release, self._source), time.monotonic()
+        watch = Observation(self._cluster, self.release, self._source)
+        reached = time.monotonic()
+        over = reached + self._settings.step_s
         while True:
             verdict = judge(watch.of("stable"), watch.of("canary"), self._settings)
             left = over - time.monotonic()
@@ -300,6 +301,7 @@ class Rollout:
             except ClusterUnreachable:
                 if time.monotonic() - reached > PATIENCE_S:
                     raise
+                over = max(over, time.monotonic() + LOOK_S)  # pods went on counting, and are to be asked once more
 
     def _attend(self, weight: int) -> None:
         """Says that somebody is there, and lets the canary follow the stable track's autoscaler."""
@@ -343,6 +345,7 @@ class Rollout:
         return sorted(edge for edge in readings[0].by_edge if edge != float("inf"))
 
     def _refuse(self, canary: Canary, reason: str) -> None:
+        self._keeper.keep({})  # it may be somebody else's by now
         self._take_back(canary, reason)
         raise CanaryTakenBack(self.release, canary.weight, reason)
 

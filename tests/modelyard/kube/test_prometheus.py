@@ -71,7 +71,11 @@ def test_counters_are_read_as_the_pods_expose_them(server):
     }
     url = f"http://127.0.0.1:{server.server_port}/prometheus/"
     found = Prometheus(url, "scoring").read(pods("a", "b", "c"))
-    assert (found["a"].requests, found["a"].quantile(0.99), found["a"].predictions) == (12, pytest.approx(0.00495), {"yes": 9})
+    assert (found["a"].requests, found["a"].quantile(0.99), found["a"].predictions) == (
+        12,
+        pytest.approx(0.00495),
+        {"yes": 9},
+    )
     assert found["b"].by_edge == {1.5: 3}
     assert str(found["c"]) == "pod c: was not scraped yet"
     path, _, query = server.asked.partition(" ")
