@@ -81,7 +81,8 @@ def rollout(
         under_way = of(name_of(version.image, settings.cluster))
         for share in under_way.plan(percentages):
             tell(
-                f"{share.weight} %: {share.canary} pods beside {share.stable} can get {share.share:.1%} of the requests"
+                f"{share.weight} %: {share.share:.1%} of the requests can be reached, "
+                f"by {share.canary} of {share.canary + share.stable} pods"
             )
         done = under_way.start(version, percentages)
     _tell_done(under_way.release, helm, done, as_json)
@@ -103,7 +104,8 @@ def _tell_done(release: str, helm: Helm, done: Done, as_json: bool) -> None:
         emit(document)
         return
     print_pairs(document)
-    rows = [[step[name] for name in STEPS] for step in document["steps"]]
+    shown = [step | {"share": f"{step['share']:.1%}"} for step in document["steps"]]
+    rows = [[step[name] for name in STEPS] for step in shown]
     print_table("steps", [name.replace("_", " ") for name in STEPS], rows)
 
 

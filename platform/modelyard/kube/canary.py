@@ -135,11 +135,13 @@ class Keeper:
             raise ReleaseBusy(self.release, f"{who} took the rollout over", f"modelyard status {self.release}")
         return self._write(there.model_copy(update=change))
 
-    def leave(self) -> None:
-        """Says that nobody sees to it any more."""
+    def leave(self) -> bool:
+        """Says that nobody sees to it any more, unless somebody else does; returns whether that was to be said."""
         there = self.find()
-        if there is not None and there.by == self._me:
-            self._patch(there.model_copy(update={"seen": None}).model_dump_json())
+        if there is None or there.by != self._me:
+            return False
+        self._patch(there.model_copy(update={"seen": None}).model_dump_json())
+        return True
 
     def clear(self) -> None:
         """Removes it."""

@@ -13,8 +13,8 @@ from modelyard.config.models import RolloutSettings
 from modelyard.errors import (
     CanaryTakenBack,
     ClusterError,
-    ClusterUnreachable,
     ImageNotPulled,
+    ModelyardError,
     QuotaReached,
     ReleaseBusy,
     ReleaseFailed,
@@ -224,13 +224,18 @@ class Rollout:
         try:
             steps = tuple(self._climb(canary))
             promoted = promote(Reference.parse(canary.image), insecure=self._insecure)
-        except KeyboardInterrupt:
-            self._keeper.leave()
-            command = f"modelyard rollout {self.release} --namespace {self._helm.namespace}"
-            self._tell(f"the canary stays; go on with `{command} --resume`, or end it with `{command} --abort`")
+        except (KeyboardInterrupt, ModelyardError):
+            with suppress(ClusterError):
+                self._leave()
             raise
         self._keeper.clear()
         return Done(canary, steps, promoted)
+
+    def _leave(self) -> None:
+        """Gives it up, where it is still there and this process' own."""
+        if self._keeper.leave():
+            command = f"modelyard rollout {self.release} --namespace {self._helm.namespace}"
+            self._tell(f"the canary stays; go on with `{command} --resume`, or end it with `{command} --abort`")
 
     def _climb(self, canary: Canary) -> Iterator[Step]:
         """Yields the steps that it passes, until the stable track has taken it."""
@@ -298,8 +303,10 @@ class Rollout:
                 self._attend(weight)
                 watch.look()
                 reached = time.monotonic()
-            except ClusterUnreachable:
-                if time.monotonic() - reached > PATIENCE_S:
+            except ReleaseBusy:
+                raise
+            except ClusterError as error:
+                if not error.transient or time.monotonic() - reached > PATIENCE_S:
                     raise
                 over = max(over, time.monotonic() + LOOK_S)  # pods went on counting, and are to be asked once more
 
