@@ -144,6 +144,15 @@ def test_the_canary_has_the_pods_that_its_weight_asks_for(stable: int, weight: i
     assert one(manifests, "Deployment", f"{RELEASE}-canary")["spec"]["replicas"] == canary
 
 
+def test_only_the_canary_counts_values_in_bins_that_it_is_given() -> None:
+    track = {"enabled": True, "image": {"digest": OTHER}, "predictionBins": [1, 2.5]}
+    manifests = rendered(canary=track)
+    assert "prediction_bins" not in settings(manifests)
+    canary = [one(manifests, "Deployment", f"{RELEASE}-canary")]
+    assert settings(canary) == settings(manifests) | {"prediction_bins": [1, 2.5]}
+    assert settings(rendered(canary=track | {"predictionBins": []})) == settings(manifests)
+
+
 def test_the_canary_runs_its_own_image_and_as_many_pods_as_it_is_told() -> None:
     manifests = rendered(canary={"enabled": True, "replicas": 7, "image": {"digest": OTHER}})
     canary = one(manifests, "Deployment", f"{RELEASE}-canary")["spec"]

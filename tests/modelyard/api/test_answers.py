@@ -73,9 +73,9 @@ def test_values_are_written_as_they_are() -> None:
     many = json.loads(answers.many(values, values.tolist()))
     assert [prediction["value"] for prediction in many["predictions"]] == values.tolist()
     for value, prediction in zip(values.tolist(), many["predictions"], strict=True):
-        one, code = answers.one([value])
+        one, told = answers.one([value])
         assert json.loads(one)["predictions"] == [prediction]
-        assert code == 0
+        assert told == value
 
 
 def test_timing_is_written_where_there_is_one() -> None:

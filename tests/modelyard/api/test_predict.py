@@ -235,3 +235,20 @@ def test_a_table_is_predicted_as_its_rows_are(lenient: Predictor, strict: Predic
 
 def test_a_document_that_is_read_already_is_answered(lenient: Predictor) -> None:
     assert lenient.answer_document({"rows": [GOOD], "columns": None, "timing": False}) == ask(lenient, GOOD)
+
+
+@pytest.mark.parametrize("given", [[], [-1000.0, 40.0, 1000.0]])
+def test_values_are_counted_in_the_bins_of_the_contract_or_in_those_given(tmp_path: Path, given: list[float]) -> None:
+    frame = make_table("regression")
+    folder = save_served(tmp_path / "model", frame)
+    predictor = Predictor(load_model(folder), MAX_ROWS, PredictionMetrics(CollectorRegistry()), given)
+    rows = json_rows(frame.head(20), predictor.model.contract)
+    values = [each["value"] for each in ask(predictor, *rows)["predictions"]]
+    for row in rows:
+        predictor.finish_one(predictor.read(json.dumps({"rows": [row]}).encode()))
+    edges = given or predictor.model.contract.target.bins
+    assert len(edges) in (3, 9)
+    for edge in edges:
+        found = count(predictor, "modelyard_prediction_value_bucket", le=str(edge))
+        assert found == 2 * sum(value <= edge for value in values)
+    assert count(predictor, "modelyard_prediction_value_bucket", le="+Inf") == 40

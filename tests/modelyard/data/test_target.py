@@ -100,6 +100,8 @@ def test_regression_values():
     assert values.tolist() == [7.25, 1.0]
     assert values.dtype == np.float64
     assert len(rows) == 2
+    assert contract.target.bins == (1.5, 2.5, 9.0)
+    assert infer(["a", "b"] * 5).target.bins == ()
 
 
 def test_full_stops_of_c45_files(caplog):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from prometheus_client import CollectorRegistry
 
 from modelyard.monitoring.metrics import PredictionMetrics
@@ -53,6 +54,26 @@ def test_rows_counted_one_by_one_are_written_with_their_classes() -> None:
     metrics.flush()
     assert metrics.registry.get_sample_value("modelyard_rows_total") == 3
     assert metrics.registry.get_sample_value("modelyard_predictions_total", {"class": "no"}) == 2
+
+
+def test_values_are_counted_in_their_bins_at_once_or_one_by_one() -> None:
+    at_once, one_by_one = PredictionMetrics(CollectorRegistry()), PredictionMetrics(CollectorRegistry())
+    values = [-3.0, 1.0, 1.1, 2.5, 40.0]
+    for metrics in (at_once, one_by_one):
+        metrics.expect([], [], (1.0, 2.5))
+        assert metrics.registry.get_sample_value("modelyard_prediction_value_bucket", {"le": "+Inf"}) == 0
+    at_once.count_values(np.array(values, dtype=np.float32))
+    for value in values:
+        one_by_one.count_one(value)
+    one_by_one.flush()
+    for metrics in (at_once, one_by_one):
+        found = [
+            metrics.registry.get_sample_value("modelyard_prediction_value_bucket", {"le": bound})
+            for bound in ("1.0", "2.5", "+Inf")
+        ]
+        assert found == [2, 4, 5]
+        assert metrics.registry.get_sample_value("modelyard_prediction_value_sum") == pytest.approx(41.6)
+        assert metrics.registry.get_sample_value("modelyard_rows_total") == 5
 
 
 def test_two_services_in_one_process_do_not_meet() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -66,6 +67,22 @@ def test_a_service_that_was_started_again_counts_from_zero(metrics):
     metrics.route("/predict").observe(200, 0.001)
     earlier = Reading.total([read(metrics)] * 5)
     assert read(metrics).since(earlier).requests == 1
+
+
+def test_predictions_are_told_by_class(metrics):
+    metrics.count_codes(np.array([0, 1, 0]))
+    assert read(metrics).predictions == {"a } b": 2, r"c\" d": 1}
+
+
+def test_predictions_are_told_by_the_bin_of_their_value():
+    metrics = PredictionMetrics(CollectorRegistry())
+    metrics.expect([], [], (1.0, 2.5))
+    metrics.count_values(np.array([0.5, 2.0, 2.1, 7.0]))
+    before = read(metrics)
+    assert before.predictions == {"up to 1.0": 1, "up to 2.5": 2, "up to inf": 1}
+    metrics.count_values(np.array([2.0]))
+    assert read(metrics).since(before).predictions == {"up to 1.0": 0, "up to 2.5": 1, "up to inf": 0}
+    assert Reading.total([before, before]).predictions.total() == 8
 
 
 def test_services_add_up(metrics):
