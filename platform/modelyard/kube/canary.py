@@ -26,6 +26,7 @@ __all__ = ["ANNOTATION", "Canary", "Keeper", "canary_of"]
 ANNOTATION = "modelyard.io/rollout"
 # between two beats Helm may be busy, and the API server slow
 BEAT_S, ATTENDED_S = 10.0, 30.0
+TRIES, MODIFIED = 5, "object has been modified"
 
 
 class Canary(BaseModel):
@@ -116,12 +117,19 @@ class Keeper:
         Raises:
             ClusterError: What `change` raises, or somebody else was faster.
         """
-        stable = deployments(self._cluster, self.release).get("stable")
-        canary = change(canary_of(self.release, stable))
-        if stable is None:
-            raise ClusterError(f"release {self.release}", "has no Deployment of the stable track")
-        self._name = stable.metadata.name
-        return self._write(canary, stable.metadata.resource_version)
+        left = TRIES
+        while True:
+            stable = deployments(self._cluster, self.release).get("stable")
+            canary = change(canary_of(self.release, stable))
+            if stable is None:
+                raise ClusterError(f"release {self.release}", "has no Deployment of the stable track")
+            self._name, left = stable.metadata.name, left - 1
+            try:
+                return self._write(canary, stable.metadata.resource_version)
+            except ClusterError as error:
+                # its controller writes to it as well, whenever a pod comes or goes
+                if not left or MODIFIED not in str(error):
+                    raise
 
     def keep(self, change: dict[str, Any]) -> Canary:
         """Changes it, and says that this process still sees to it.
