@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import GraphProto
+from prometheus_client import CollectorRegistry
 
+from modelyard.api.predict import Predictor
 from modelyard.config.models import RolloutSettings
 from modelyard.kube.gate import Observed, judge, stability_index
+from modelyard.models.artifact import load_model
+from modelyard.monitoring.metrics import PredictionMetrics
 from modelyard.monitoring.readings import Reading
+from served_model import json_rows, make_table, save_served
 
 LIMITS = RolloutSettings()
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0, math.inf)
@@ -189,3 +198,33 @@ def test_tracks_that_are_alike_are_seldom_told_apart(bins, of, beside):
     )
     assert wrong <= 3
     assert fixed > 50 or bins < 50
+
+
+def served(folder: Path, task: str, shift: float, edges: Sequence[float] = ()) -> tuple[Reading, tuple[float, ...]]:
+    """What a service counted that was asked for every row of a table, and the edges of its contract's bins."""
+
+    def alter(graph: GraphProto) -> None:
+        (regressor,) = (node for node in graph.node if node.op_type == "LinearRegressor")
+        (intercepts,) = (attribute for attribute in regressor.attribute if attribute.name == "intercepts")
+        intercepts.floats[0] += shift
+
+    frame = make_table(task)
+    model = load_model(save_served(folder / f"{task} {shift}", frame, alter=alter))
+    metrics = PredictionMetrics(CollectorRegistry())
+    predictor, route = Predictor(model, 250, metrics, edges), metrics.route("/predict")
+    for row in json_rows(frame, model.contract):
+        predictor.finish_one(predictor.read(json.dumps({"rows": [row]}).encode()))
+        route.observe(200, 0.001)
+    metrics.flush()
+    return Reading.parse(metrics.expose().decode()), model.contract.target.bins
+
+
+@pytest.mark.parametrize(("task", "shift"), [("binary", 3.0), ("multiclass", 3.0), ("regression", 40.0)])
+def test_what_services_count_is_what_is_judged(tmp_path, task, shift):
+    stable, edges = served(tmp_path, task, 0.0)
+    other = [edge + 1 for edge in edges]  # of a canary whose training table was another
+    for moved, expected in ((1e-3, "pass"), (shift, "fail")):
+        canary, _ = served(tmp_path, task, moved, edges)
+        assert outcome(Observed(stable), Observed(canary))[0] == expected
+    if edges:
+        assert outcome(Observed(stable), Observed(served(tmp_path, task, shift, other)[0]))[0] == "inconclusive"
