@@ -181,10 +181,10 @@ def test_with_the_gate_off_a_bad_canary_goes_through(
 def lost(deployer: Deployer, image: str) -> Iterator[None]:
     """Begins a rollout, and kills its command once the canary gets its share."""
     command = [sys.executable, "-m", "modelyard", "rollout", image, "--steps", "40,100", "--insecure"]
-    where = ["--namespace", deployer.namespace.name, "rollout.step_s=600", "rollout.min_requests=60"]
+    where = ["--namespace", deployer.namespace.name, *OPEN, "rollout.step_s=600"]
     with subprocess.Popen([*command, *where], stderr=subprocess.PIPE, text=True) as process:
         try:
-            until(lambda: deployment_names(deployer.namespace) == {"people", "people-canary"})
+            until(lambda: deployment_names(deployer.namespace) == {"people", "people-canary"}, 120)
             deployer.namespace.wait("condition=Available", "deployment/people-canary", 90)
             # Helm has finished, and the gate looks
             until(lambda: deployer.run("history", "people")["revisions"][-1]["status"] == "deployed")
@@ -207,9 +207,9 @@ def test_a_rollout_whose_command_was_lost_is_ended_or_resumed_from_elsewhere(
         with lost(deployer, images["first"]):
             seen = deployer.run("status", "people")
             assert (seen["canary"]["weight"], seen["canary"]["attended"]) == (40, True)
+            assert deployer.run("rollout", "people", "--resume", code=1)["error"]["type"] == "ReleaseBusy"
+            assert deployer.deploy(bentos["as_good"], code=1)["error"]["type"] == "ReleaseBusy"
         elsewhere(tmp_path, monkeypatch)
-        assert deployer.run("rollout", "people", "--resume", code=1)["error"]["type"] == "ReleaseBusy"
-        assert deployer.deploy(bentos["as_good"], code=1)["error"]["type"] == "ReleaseBusy"
         aborted = deployer.run("rollout", "people", "--abort")
         assert aborted["taken_back"] == images["first"]
         assert deployment_names(namespace) == {"people"}
