@@ -31,7 +31,6 @@ pytestmark = pytest.mark.cluster
 # p99 is noisy where clients, control plane and pods share two processors
 QUICK = ("rollout.step_s=20", "rollout.min_requests=60", "rollout.max_slowdown=5")
 OPEN = ("rollout.max_errors=null", "rollout.max_slowdown=null", "rollout.max_shift=null")
-PEOPLE = 3
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +58,11 @@ def images(cluster: Cluster, base_image: Callable[[str], str], bentos: dict[str,
 
 @pytest.fixture(scope="module")
 def bodies() -> list[bytes]:
-    """Requests of some who are old and some who are not."""
+    """A request about somebody old, and others about some who are not and are of both classes."""
     frame = make_table()
     rows = json_rows(frame, make_contract(frame))
-    old = [row for row in rows if row["age"] > builds.OLD][:1]
-    young = [row for row in rows if row["age"] <= builds.OLD][: PEOPLE - 1]
-    return [json.dumps({"rows": [row]}).encode() for row in (*old, *young)]
+    old, young = ([row for row in rows if (row["age"] > builds.OLD) is is_old] for is_old in (True, False))
+    return [json.dumps({"rows": some}).encode() for some in (old[:1], young[:10], young[10:20])]
 
 
 @pytest.fixture
