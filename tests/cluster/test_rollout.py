@@ -171,8 +171,8 @@ def test_with_the_gate_off_a_bad_canary_goes_through(
     deployer.deploy(bentos["as_good"])
     with namespace.address("service/people", 80) as url:
         with crowd(url, bodies):
-            deployer.run("rollout", images["shifted"], "--steps", "30,100", "--insecure", *QUICK, *OPEN)
-        assert version(url, bodies[0]) == tags_of(bentos)["shifted"]
+            deployer.run("rollout", images["broken"], "--steps", "30,100", "--insecure", *QUICK, *OPEN)
+        assert version(url, bodies[1]) == tags_of(bentos)["broken"]
 
 
 @contextmanager
