@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cluster.place import Namespace
@@ -135,12 +136,14 @@ def test_from_a_table_to_a_canary_and_back(
         "deploy", first["bento"], "--to", repository, "--target-rps", "50", "--insecure", *there
     )
     release = deployed["release"]
-    body = json.dumps({"rows": [{f"x{column}": 0.5 for column in range(8)}]}).encode()
+    # of both classes, so that two models predict alike where they are alike
+    rows = np.random.default_rng(1).normal(size=(20, 8)).tolist()
+    body = json.dumps({"rows": rows}).encode()
     with namespace.address(f"service/{release}", 80) as url:
         assert predict(url, body)["model"]["version"] == first["bento"].partition(":")[2]
         person.run("helm", "test", release, "--namespace", namespace.name)
         with Traffic(url, body, clients=4) as traffic:
-            person.modelyard("rollout", pushed["image"], "--steps", "50,100", "--insecure", *there)
+            person.modelyard("rollout", pushed["image"], "--steps", "50,100", "--insecure", "rollout.step_s=20", *there)
         assert predict(url, body)["model"]["version"] == second["bento"].partition(":")[2]
         person.modelyard("rollback", release, "--namespace", namespace.name)
         assert predict(url, body)["model"]["version"] == first["bento"].partition(":")[2]

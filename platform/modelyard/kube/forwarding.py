@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
@@ -14,6 +15,18 @@ from modelyard.utils.sentences import first_line
 __all__ = ["fetch"]
 
 TIMEOUT_S = 10.0
+THREAD = "Kubernetes port forward proxy"
+
+_tell_of = threading.excepthook
+
+
+def _tell_of_others(ended: threading.ExceptHookArgs) -> None:
+    """Leaves out the client's threads, which end with a traceback where a pod goes: who reads the port is told."""
+    if ended.thread is None or not ended.thread.name.startswith(THREAD):
+        _tell_of(ended)
+
+
+threading.excepthook = _tell_of_others
 
 
 class _Forwarded(HTTPConnection):
