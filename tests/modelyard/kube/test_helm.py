@@ -16,6 +16,7 @@ from modelyard.errors import (
     ValuesRefused,
 )
 from modelyard.kube.helm import Helm
+from waiting import until
 
 TIMED_OUT = (
     "Error: UPGRADE FAILED: release people failed, and has been rolled back due to rollback-on-failure being set: "
@@ -148,7 +149,12 @@ def test_what_is_hopeless_ends_helm_which_puts_all_back(helm, program):
 def test_ctrl_c_waits_until_helm_has_put_all_back(helm, program, tmp_path):
     program.waits("upgrade")
     (tmp_path / "upgrade.err").write_text("Error: context canceled\n")
-    threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT)).start()
+
+    def interrupt() -> None:
+        until(lambda: "upgrade people" in program.calls[-1])
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         upgrade(helm)
     assert "upgrade people" in program.calls[-1]
