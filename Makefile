@@ -88,7 +88,7 @@ test-browser: $(READY) ## the pages in a real Chromium (/usr/bin/chromium)
 
 .PHONY: test-cluster
 test-cluster: $(READY) ## on a Kubernetes of its own on this machine, as root; ARGS=--bed=none for that of KUBECONFIG
-	$(BIN)/python -m pytest $(ARGS) tests/cluster
+	$(BIN)/python -m pytest -o faulthandler_timeout=1200 $(ARGS) tests/cluster
 
 .PHONY: push-charts
 push-charts: ## both charts as OCI artifacts, by Helm: REGISTRY=oci://localhost:5000/charts ARGS=--plain-http
