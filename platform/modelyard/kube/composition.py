@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from modelyard.kube.bento import Bento
 from modelyard.kube.layer import Layer
 from modelyard.kube.oci import CONFIG, INDEX, LAYER, MANIFEST, OCI_LAYERS, Manifest, canonical, descriptor
+
+if TYPE_CHECKING:  # it needs what models need, which who deploys an image does without
+    from modelyard.kube.bento import Bento
 
 __all__ = [
     "BASE_ANNOTATION",
