@@ -28,6 +28,7 @@ from modelyard.api.drain import Drain
 from modelyard.api.endpoints import Answer, Endpoint, Fixed, Headers, Prediction, Scrape, refusal
 from modelyard.api.intake import Disconnected, InFlight, inflate, rest_of_body, too_large, too_slow
 from modelyard.api.keys import Keys
+from modelyard.api.one_write import OneWrite
 from modelyard.api.problems import RequestProblem, to_problem
 from modelyard.config.models import ServingSettings
 from modelyard.monitoring.metrics import PredictionMetrics
@@ -70,6 +71,7 @@ class Lane:
         self._keys = Keys(serving.keys_file) if serving.keys_file else None
         self._drain = Drain(serving.drain_seconds)
         self._in_flight = InFlight(serving.client_timeout_s)
+        self._one_write = OneWrite()
         self._thread = ThreadPoolExecutor(1, "modelyard-heavy")
         self._flush: asyncio.TimerHandle | None = None
         self._inner = False
@@ -104,6 +106,8 @@ class Lane:
             origins = self._serving.cors_origins
             # browsers ask first, without a key
             root.middleware_stack = _for_origins(front, origins) if origins else front
+        if not self._one_write.possible:
+            logger.warning("uvicorn is not as expected: answers take the way through its `send`, and cost more")
         # it would take as long as a prediction, only to be dropped
         logging.getLogger("uvicorn.access").propagate = False
         self._drain.own_signal()
@@ -129,8 +133,7 @@ class Lane:
                 if not self._in_flight.was_late(task):
                     raise
                 answer = endpoint.refuse(too_slow(self._serving.client_timeout_s))
-            await send(self._head(answer, headers))
-            await send({"type": "http.response.body", "body": answer.body})
+            await self._send(answer, headers, send)
             code = answer.status
         except Disconnected:
             pass
@@ -214,17 +217,21 @@ class Lane:
         finally:
             self._in_flight.await_client(task, True)
 
-    def _head(self, answer: Answer, headers: Headers) -> Message:
+    async def _send(self, answer: Answer, headers: Headers, send: Send) -> None:
+        request_id = self._request_id(headers)
+        if not self._drain.draining and self._one_write.write(send, answer, request_id):
+            return
         sent = [
             (b"content-type", answer.media_type),
             (b"content-length", b"%d" % len(answer.body)),
-            (b"x-request-id", self._request_id(headers)),
+            (b"x-request-id", request_id),
             SAFETY,
             *answer.headers,
         ]
         if self._drain.draining:
             sent.append(CLOSE)
-        return {"type": "http.response.start", "status": answer.status, "headers": sent}
+        await send({"type": "http.response.start", "status": answer.status, "headers": sent})
+        await send({"type": "http.response.body", "body": answer.body})
 
     def _request_id(self, headers: Headers) -> bytes:
         given = headers.get(b"x-request-id")
@@ -244,8 +251,7 @@ class Lane:
                 self._check_key(headers)
             except RequestProblem as error:
                 answer = refusal(error)
-                await send(self._head(answer, headers))
-                await send({"type": "http.response.body", "body": answer.body})
+                await self._send(answer, headers, send)
                 return
         further = [(b"x-request-id", self._request_id(headers)), SAFETY]
 

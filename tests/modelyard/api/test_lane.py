@@ -20,6 +20,7 @@ import pytest
 import uvicorn
 
 from malformed_bodies import GOOD
+from modelyard.api import one_write
 from modelyard.api.app import build_app
 from modelyard.api.lane import Lane
 from modelyard.api.serving import Serving
@@ -293,3 +294,12 @@ def test_a_framework_of_another_kind_is_said_once(folder: Path, caplog: pytest.L
     asyncio.run(start())
     assert handed == ["lifespan"]
     assert "predictions stay behind its other middlewares" in caplog.text
+
+
+def test_a_uvicorn_of_another_kind_is_said_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(one_write, "STATE", one_write.STATE | {"moved_elsewhere"})
+    with running(folder) as (host, port, _):
+        assert httpx.post(f"http://{host}:{port}/predict", content=BODY).status_code == 200
+    assert caplog.text.count("answers take the way through its `send`") == 1
