@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ from modelyard.cli.options import AsJson, ConfigDir, Insecure, Overrides, load_s
 from modelyard.cli.releases import Namespace, cluster_settings, connect, tell
 from modelyard.cli.summary import print_next
 from modelyard.errors import UsageError
+from modelyard.utils.files import write_whole
 
 if TYPE_CHECKING:
     from modelyard.config import Settings
@@ -133,9 +133,7 @@ def _write(wanted: Plan, file: Path, namespace: str | None, more: str | None, as
     from modelyard.kube.helm import upgrade_command
     from modelyard.kube.release import CHART
 
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_text(f"# For the chart {CHART}: {wanted.description}\n{write_yaml(wanted.values)}")
-    os.replace(temporary, file)
+    write_whole(file, f"# For the chart {CHART}: {wanted.description}\n{write_yaml(wanted.values)}")
     given = ["--values", str(file), *(["--values", more] if more else [])]
     where = ["--namespace", namespace] if namespace else []
     helm = shlex.join(["helm", *upgrade_command(wanted.release, CHART), *given, *where])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from modelyard.cli.console import emit, print_pairs
 from modelyard.cli.options import AsJson
 from modelyard.cli.summary import print_next
 from modelyard.errors import UsageError
+from modelyard.utils.files import write_whole
 
 __all__ = ["EXAMPLE", "init"]
 
@@ -91,7 +91,5 @@ def init(
 def _write_new(path: Path, text: str) -> bool:
     if path.exists():
         return False
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    write_whole(path, text)
     return True

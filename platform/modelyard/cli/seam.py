@@ -23,9 +23,9 @@ EXTRAS = {
     **dict.fromkeys(("lightgbm", "onnx", "onnxruntime", "pandas", "pyarrow", "skl2onnx"), "train"),
     "sklearn": "train",
     **dict.fromkeys(("optuna", "plotly", "ray"), "tuning"),
-    **dict.fromkeys(("bentoml", "fastapi", "httpx", "msgspec", "prometheus_client", "uvicorn"), "serving"),
+    **dict.fromkeys(("bentoml", "fastapi", "msgspec", "prometheus_client", "uvicorn"), "serving"),
     "xgboost": "boost",
-    "kubernetes": "kube",
+    **dict.fromkeys(("httpx", "kubernetes"), "kube"),
 }
 
 

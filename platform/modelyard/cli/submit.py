@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from modelyard.cli.options import table_path
 from modelyard.cli.progress import SearchProgress
 from modelyard.cli.summary import print_next
 from modelyard.errors import UsageError
+from modelyard.utils.files import write_whole
 
 if TYPE_CHECKING:
     from modelyard.config import Settings
@@ -78,9 +78,7 @@ def write_values(settings: Settings, file: Path, workers: int, cpus: int) -> Non
         shown.stage(f"uploading to {settings.cluster.storage}")
         values = values_for(upload(settings), "", size)
     text = write_yaml({name: value for name, value in values.items() if name not in ("run", "token")})
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_text(f"# For the chart modelyard-training; add run or retraining.schedule, and token.\n{text}")
-    os.replace(temporary, file)
+    write_whole(file, f"# For the chart modelyard-training; add run or retraining.schedule, and token.\n{text}")
     print_next(
         (
             "kubectl create secret generic retraining-ray --from-literal=auth_token=$(openssl rand -hex 24)",

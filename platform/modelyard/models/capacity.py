@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from modelyard.errors import ModelError
 from modelyard.models.documents import Document
+from modelyard.utils.files import write_whole
 
 __all__ = ["CAPACITY", "Capacity", "Load", "cpu_name", "keep_capacity", "read_capacity"]
 
@@ -74,15 +74,7 @@ class Capacity(Document):
 
 def keep_capacity(folder: str | os.PathLike[str], capacity: Capacity) -> None:
     """Writes a capacity into a model's folder; what it is and its version stay as they are."""
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{CAPACITY}.", delete=False) as file:
-        try:
-            file.write(capacity.to_json())
-            file.flush()
-            os.chmod(file.name, 0o644)  # a temporary file is its owner's alone
-            os.replace(file.name, Path(folder) / CAPACITY)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    write_whole(Path(folder) / CAPACITY, capacity.to_json())
 
 
 def read_capacity(folder: str | os.PathLike[str]) -> Capacity | None:

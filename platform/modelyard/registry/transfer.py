@@ -48,14 +48,18 @@ def fetch_run(run: Run, root: str | os.PathLike[str]) -> Run:
     target = Path(root).absolute() / run.name
     temporary = target.with_name(f".{run.name}.{uuid.uuid4().hex[:8]}")
     temporary.mkdir(parents=True)
-    run.storage.download(temporary)
-    shutil.rmtree(temporary / "lease", ignore_errors=True)  # who may write the original says nothing of the copy
-    if (file := temporary / "summary.json").is_file():
-        summary = json.loads(file.read_text(encoding="utf-8"))
-        for key in PLACES:
-            summary[key] = summary[key].replace(run.folder, str(target), 1)
-        file.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    if target.exists():
-        shutil.rmtree(target)
-    temporary.rename(target)
+    try:
+        run.storage.download(temporary)
+        shutil.rmtree(temporary / "lease", ignore_errors=True)  # who may write the original says nothing of the copy
+        if (file := temporary / "summary.json").is_file():
+            summary = json.loads(file.read_text(encoding="utf-8"))
+            for key in PLACES:
+                summary[key] = summary[key].replace(run.folder, str(target), 1)
+            file.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        if target.exists():
+            shutil.rmtree(target)
+        temporary.rename(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     return Run(run.name, Storage(target))

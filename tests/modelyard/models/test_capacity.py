@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_a_folder_that_cannot_be_written_keeps_what_it_had(tmp_path: Path, monke
     keep_capacity(tmp_path, MEASURED)
 
     def fail(*_: object) -> None:
-        raise OSError("no space")
+        raise OSError(errno.ENOSPC, "no space")
 
     with monkeypatch.context() as patch:
         patch.setattr("os.replace", fail)
