@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from typing import Any
 
 from cluster.bed.layout import CONTROL, OUTSIDE, RUN, namespace
 from cluster.bed.shell import run
+from waiting import until
 
 __all__ = ["BED", "Cluster", "Namespace", "entered"]
 
@@ -86,7 +88,7 @@ class Cluster:
             self.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s", "--namespace", name)
             yield Namespace(name, self)
         finally:
-            self.kubectl("delete", "namespace", name, "--timeout=120s")
+            self.kubectl("delete", "namespace", name, "--timeout=170s")
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ class Namespace:
         if self.cluster.bed:
             document = self.get(what)
             host = document["status"]["podIP"] if document["kind"] == "Pod" else document["spec"]["clusterIP"]
+            until(lambda: _accepts(host, port))
             yield f"http://{host}:{port}"
             return
         command = ["kubectl", "--namespace", self.name, "port-forward", what, f":{port}"]
@@ -156,6 +159,15 @@ class Namespace:
         command = ["kubectl", "--namespace", self.name]
         answers = [subprocess.run([*command, *words], capture_output=True, text=True, check=False) for words in asked]
         return "\n".join(answer.stdout + answer.stderr for answer in answers)
+
+
+def _accepts(host: str, port: int) -> bool:
+    # a node's kube-proxy hears of a ready pod a moment after all others
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
