@@ -25,8 +25,8 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate
 # What is in an image is a part of what the tests ran with.
 COMPILE_IMAGE := $(COMPILE) --python-platform linux --no-annotate -c requirements/lock.txt
 
-# One file stays on one worker, so that what a module's tests share is made once.
-PYTEST := -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+# One file stays on one worker, so that what a module's tests share is made once; tests/conftest.py gives the order.
+PYTEST := -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # What needs more than this environment has targets of its own.
 LOCAL := not browser and not cluster and not extras
 

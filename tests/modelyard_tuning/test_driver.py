@@ -18,7 +18,7 @@ from modelyard.registry.runs import create_run
 from modelyard_tuning import driver
 from waiting import until
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = pytest.mark.slow
 
 PATIENCE_S = 240.0
 
@@ -104,7 +104,6 @@ def test_a_lease_that_a_dead_driver_left_is_waited_for(
     assert "waiting: run weekly-1 is being written by process 1 on weekly-1-0" in capfd.readouterr().out
 
 
-@pytest.mark.slow
 def test_a_driver_that_has_to_go_lets_its_lease_go_and_does_not_conclude(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "modelyard_tuning.driver", *order(tmp_path, trials=1000)]
     with subprocess.Popen(command, env=os.environ | {"RAY_ADDRESS": "local"}) as process:

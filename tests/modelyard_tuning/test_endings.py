@@ -16,7 +16,7 @@ import pytest
 
 from modelyard.registry.runs import Run, open_run
 
-pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 DRIVER = Path(__file__).with_name("driver.py")
 PATIENCE_S = 240.0

@@ -13,7 +13,7 @@ from modelyard.registry.runs import list_runs, open_run
 from modelyard_tuning.job import tune
 from modelyard_tuning.progress import Progress
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = pytest.mark.slow
 
 
 def settings(folder: Path, model: dict[str, Any] | None = None, **tuning: Any) -> Settings:

@@ -19,7 +19,7 @@ from free_ports import free_range
 from modelyard_tuning.pod import resolve
 from waiting import until
 
-pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 PROCESS = Path(__file__).with_name("pod_process.py")
 PORTS = 60

@@ -16,7 +16,7 @@ from modelyard.registry.runs import Run
 from modelyard.registry.storage import Storage
 from modelyard_tuning.study import Search, run_search
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = pytest.mark.slow
 
 MakeSearch = Callable[..., Search]
 
