@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import ctypes
-import gc
 import itertools
 import logging
 import re
@@ -30,6 +28,7 @@ from modelyard.api.intake import Disconnected, InFlight, inflate, rest_of_body, 
 from modelyard.api.keys import Keys
 from modelyard.api.one_write import OneWrite
 from modelyard.api.problems import RequestProblem, to_problem
+from modelyard.api.settle import settle
 from modelyard.config.models import ServingSettings
 from modelyard.monitoring.metrics import PredictionMetrics
 
@@ -111,7 +110,7 @@ class Lane:
         # it would take as long as a prediction, only to be dropped
         logging.getLogger("uvicorn.access").propagate = False
         self._drain.own_signal()
-        _settle()
+        settle()
 
     async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
@@ -262,15 +261,6 @@ class Lane:
             await send(message)
 
         await self.app(scope, receive, send_with_ours)
-
-
-def _settle() -> None:
-    """Gives back what only the start needed, and takes the rest out of the garbage collector's way."""
-    gc.collect()
-    gc.freeze()
-    # loading a graph leaves megabytes with the C library, where it is GNU's
-    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
-        trim(0)
 
 
 def _length(headers: Headers) -> float:
