@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,6 +31,7 @@ from modelyard.api.serving import Serving
 from modelyard.api.source import MODEL_VARIABLE, find_folder, load_served
 from modelyard.config.models import Settings
 from modelyard.errors import ModelyardError
+from modelyard.models.artifact import read_contract
 from modelyard_bentos.contents import MODEL, SERVING_VARIABLE, SETTINGS, SETTINGS_VARIABLE, with_serving
 from modelyard_bentos.image import ServiceImage
 
@@ -61,15 +63,36 @@ def _end(error: ModelyardError) -> NoReturn:
     sys.exit(1)
 
 
-class _Front:
-    """Hands our paths to the application before BentoML looks for its own: one shape of errors."""
+@cache
+def _serving() -> Serving:
+    """The model at work: only in a process that answers, since the one above the workers needs no copy of it."""
+    return Serving(load_served(_folder, _settings), _settings)
 
-    def __init__(self, app: ASGIApp, front: ASGIApp) -> None:
-        self.app, self.front = app, front
+
+@cache
+def _app() -> ASGIApp:
+    return build_app(_serving())
+
+
+async def _behind(scope: Scope, receive: Receive, send: Send) -> None:
+    await _app()(scope, receive, send)
+
+
+class _Front:
+    """The lane, and behind it our paths before BentoML looks for its own: one shape of errors."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._lane: Lane | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._lane is None:
+            self._lane = Lane(self._choose, **_serving().lane)
+        await self._lane(scope, receive, send)
+
+    async def _choose(self, scope: Scope, receive: Receive, send: Send) -> None:
         ours = scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/")
-        await (self.front if ours else self.app)(scope, receive, send)
+        await (_app() if ours else self.app)(scope, receive, send)
 
 
 if not IN_WORKER:
@@ -81,15 +104,12 @@ if not IN_WORKER:
 try:
     _settings = _read_settings()
     _folder = _find_model(_settings)
-    _served = load_served(_folder, _settings)
-    _serving = Serving(_served, _settings)
-    _app = build_app(_serving)
+    _contract, _name = read_contract(_folder)
     if IN_WORKER:
-        _serving.expose_metrics()
+        _serving().expose_metrics()
+        _app()
 except ModelyardError as _error:
     _end(_error)
-
-_contract = _served.model.contract
 
 
 class _Service:
@@ -105,16 +125,15 @@ class _Service:
 
         For calls inside a process; over HTTP the lane answers.
         """
-        return _serving.predictor.answer_document({"rows": rows, "columns": columns, "timing": timing})
+        return _serving().predictor.answer_document({"rows": rows, "columns": columns, "timing": timing})
 
 
 service = bentoml.service(
-    name=_served.model.name,
+    name=_name,
     image=ServiceImage(model_folder=_folder, settings=_settings),
     labels=dict(_settings.serving.labels),
     workers=_settings.api.workers,
     logging={"access": {"enabled": False}},
 )(_Service)
-service.mount_asgi_app(_app, path="/", name="modelyard")
-service.add_asgi_middleware(Lane, **_serving.lane)
-service.add_asgi_middleware(_Front, front=_app)
+service.mount_asgi_app(_behind, path="/", name="modelyard")
+service.add_asgi_middleware(_Front)

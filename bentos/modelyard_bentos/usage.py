@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 
@@ -21,16 +23,26 @@ def largest_mb(pid: int) -> float:
 
 
 def memory_mb(pid: int) -> float:
-    """Returns the memory of all processes, in megabytes (10^6 bytes).
+    """Returns the most memory that all processes took together, in megabytes (10^6 bytes).
 
-    On Linux a page that several share counts once (proportional set size), elsewhere for each of them.
+    On Linux a page that several share counts once (proportional set size), and each process with the most that it ever
+    had resident: loading a large model takes twice what it takes later. Elsewhere it is what they take now.
     """
     return sum(_each(pid, _memory)) / 1e6
 
 
 def _memory(process: psutil.Process) -> float:
     used = process.memory_full_info()
-    return float(getattr(used, "pss", used.rss))
+    return float(getattr(used, "pss", used.rss)) + _given_back(process.pid)
+
+
+def _given_back(pid: int) -> float:
+    """Bytes that a process had resident once and has no more."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.is_file():
+        return 0.0
+    kilobytes = dict(re.findall(r"^Vm(HWM|RSS):\s+(\d+) kB", status.read_text(), re.MULTILINE))
+    return 1024.0 * (int(kilobytes["HWM"]) - int(kilobytes["RSS"]))
 
 
 def _each(pid: int, figure: Callable[[psutil.Process], float]) -> list[float]:

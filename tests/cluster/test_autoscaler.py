@@ -30,7 +30,7 @@ WINDOW_S = 5.0
 OBJECTIVE_MS = 150.0
 # a pod gets no more than it would on a full node, so that two cannot take what is coming
 SIZE = {
-    "resources": {"requests": {"cpu": "200m", "memory": "512Mi"}, "limits": {"cpu": "350m", "memory": "512Mi"}},
+    "resources": {"requests": {"cpu": "200m", "memory": "1Gi"}, "limits": {"cpu": "350m", "memory": "1Gi"}},
     "serving": {"max_concurrency": 64},
     "replicas": 2,
 }

@@ -116,7 +116,7 @@ def test_openapi_has_the_contract_s_types(server: Server) -> None:
 
 def test_no_training_library_is_loaded(packed: Packed, tmp_path: Path) -> None:
     code = (
-        "import sys, modelyard_bentos.service as s; s._app.openapi(); "
+        "import sys, modelyard_bentos.service as s; s._app().openapi(); "
         "print(s.__file__); print(*{name.partition('.')[0] for name in sys.modules})"
     )
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(packed.path / 'src')!r}); {code}"]
@@ -125,3 +125,10 @@ def test_no_training_library_is_loaded(packed: Packed, tmp_path: Path) -> None:
     loaded = set(shown[-1].split())
     assert {"onnxruntime", "fastapi"} <= loaded
     assert not loaded & {"sklearn", "pandas", "scipy", "lightgbm", "hydra", "onnx", "joblib"}
+
+
+def test_the_process_above_the_workers_loads_no_model(packed: Packed, tmp_path: Path) -> None:
+    code = "import modelyard_bentos.service as s; print(s._serving.cache_info().currsize, s._app.cache_info().currsize)"
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(packed.path / 'src')!r}); {code}"]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert shown[-1] == "0 0"

@@ -34,7 +34,7 @@ from modelyard.models.model import Model, PipelineScorer, Scorer
 from modelyard.models.parity import check_parity
 from modelyard.models.scorer import OnnxScorer
 
-__all__ = ["Manifest", "load_model", "read_card", "read_manifest", "save_model", "verify"]
+__all__ = ["Manifest", "load_model", "read_card", "read_contract", "read_manifest", "save_model", "verify"]
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +146,18 @@ def load_model(folder: str | os.PathLike[str], *, allow_pickle: bool = False, th
             "if you trust its maker, allow pickles (allow_pickle=True, model.serve_original=true)"
         )
     return Model(contract, scorer, card.threshold, card.model, manifest.version, GRAPH in parts, pipeline)
+
+
+def read_contract(folder: str | os.PathLike[str]) -> tuple[Contract, str]:
+    """Returns a model folder's contract and the model's name, after every digest was checked; loads no model.
+
+    Raises:
+        ModelNotFound: There is no such folder.
+        ArtifactDamaged: A file is missing or differs from the manifest.
+    """
+    path = Path(folder)
+    parts = _read_parts(path, read_manifest(path), pipeline=False)
+    return Contract.from_json(parts[CONTRACT]), Card.from_json(parts[CARD]).model
 
 
 def verify(folder: str | os.PathLike[str], *, deep: bool = True, seed: int | None = None) -> dict[str, Any]:

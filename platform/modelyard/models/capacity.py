@@ -50,7 +50,8 @@ class Capacity(Document):
         loads: By number of connections.
         start_s: Seconds from the start of the process to its first answer.
         worker_mb: Resident memory of the largest process, in megabytes (10^6 bytes).
-        memory_mb: Memory of all processes, in megabytes; a page that several share counts once where the system tells.
+        memory_mb: The most that all processes took together, in megabytes; a page that several share counts once where
+            the system tells.
         workers: Processes that answer.
         cpu: Name of the processor.
         cores: How many of its cores the service could use.
