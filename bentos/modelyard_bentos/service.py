@@ -25,6 +25,7 @@ from modelyard import config
 from modelyard.api.app import build_app
 from modelyard.api.lane import Lane
 from modelyard.api.models import answer_model, request_model
+from modelyard.api.page import PAGE
 from modelyard.api.routes import PREFIX
 from modelyard.api.serving import Serving
 from modelyard.api.source import MODEL_VARIABLE, find_folder, load_served
@@ -68,7 +69,8 @@ class _Front:
         self.app, self.front = app, front
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ours = scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/")
+        path = scope["path"] if scope["type"] == "http" else ""
+        ours = path == "/" or path.startswith((f"{PREFIX}/", PAGE))
         await (self.front if ours else self.app)(scope, receive, send)
 
 

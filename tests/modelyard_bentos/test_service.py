@@ -90,6 +90,10 @@ def test_every_endpoint_is_there(server: Server, packed: Packed) -> None:
         assert client.get("/api/v1/contract").json()["target"]["name"] == "target"
         for path in ("/docs", "/", "/livez", "/healthz", "/readyz", "/schema.json", "/docs.json"):
             assert client.get(path).status_code == 200, path
+        # BentoML has a page of its own there
+        assert 'src="page/page.js"' in client.get("/").text
+        assert client.get("/page/page.js").headers["content-security-policy"].startswith("default-src 'self'")
+        assert client.get("/page/nothing").json()["status"] == 404
         assert client.get("/api/v1/nothing").json()["status"] == 404
         assert client.get("/api/v1/predict").json()["status"] == 405
         assert client.post("/predict", content=b"a=1", headers={"Content-Type": "text/plain"}).json()["status"] == 415
