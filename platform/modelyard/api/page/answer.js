@@ -2,6 +2,7 @@
 import { element, find, percent, milliseconds, text } from "./dom.js";
 
 const MOST_BARS = 8;
+const LONG = 18;
 
 /** What a prediction comes to: the probability of one class, or the value. */
 export function measure(prediction, label) {
@@ -17,14 +18,17 @@ function keyOf(probabilities, label) {
 
 export function drawAnswer(prediction, target, took, timing) {
   find("refused").textContent = "";
+  find("side").scrollTop = 0;
   const share = prediction.probabilities && measure(prediction, prediction.label);
+  const outcome = element("span", { className: "outcome" }, text(prediction.probabilities ? prediction.label : prediction.value));
+  outcome.classList.toggle("long", outcome.textContent.length > LONG);
   find("verdict").replaceChildren(
-    element("span", { className: "outcome" }, text(prediction.probabilities ? prediction.label : prediction.value)),
+    outcome,
     element("span", { className: "of" }, prediction.probabilities ? `${percent(share)} likely` : target.name),
   );
   const drawing = prediction.probabilities ? classes(prediction) : range(prediction.value, target);
   find("drawing").replaceChildren(...drawing);
-  const steps = [["from here and back", took], ...Object.entries(timing).map(([step, ms]) => [step.replace(/_ms$/, ""), ms])];
+  const steps = [["round trip", took], ...Object.entries(timing).map(([step, ms]) => [step.replace(/_ms$/, ""), ms])];
   find("latency").replaceChildren(
     ...steps.map(([step, ms]) => element("div", {}, element("dt", {}, step), element("dd", {}, milliseconds(ms)))),
   );

@@ -19,7 +19,9 @@ const percents = new Intl.NumberFormat("en", { style: "percent", minimumFraction
 export function text(value) {
   if (value === null || value === undefined) return "none";
   if (value === "") return "(empty)";
-  return typeof value === "number" ? numbers.format(value) : String(value);
+  if (typeof value !== "number") return String(value);
+  const plain = value === 0 || (Math.abs(value) >= 1e-4 && Math.abs(value) < 1e12);
+  return plain ? numbers.format(value) : Number(value.toPrecision(6)).toExponential();
 }
 
 /** A share of one for people to read. */

@@ -74,7 +74,7 @@ function numeric({ minimum, maximum, integer }) {
     withoutNull: true,
     read: () => (target.validity.badInput ? undefined : target.value === "" ? null : Number(target.value)),
     write: (value) => (target.value = value ?? ""),
-    remark: (value) => (outside(value) ? `outside ${text(minimum)} to ${text(maximum)} of the training` : ""),
+    remark: (value) => (outside(value) ? `outside ${text(minimum)} to ${text(maximum)} seen in training` : ""),
   };
 }
 
@@ -135,6 +135,6 @@ function typed({ vocabulary }, id) {
     withoutNull: true,
     read: () => (target.value === "" && !known.has("") ? null : target.value),
     write: (value) => (target.value = value ?? ""),
-    remark: (value) => (value !== null && !known.has(value) ? "not known from the training" : ""),
+    remark: (value) => (value !== null && !known.has(value) ? "not seen in training" : ""),
   };
 }

@@ -54,7 +54,7 @@ async function predict() {
     drawAnswer(prediction, target, took, answer.timing);
     showRequest(row);
     bringIntoSight(find("answer"));
-    await drawContributions(form, values, prediction, target, signal);
+    await explain(values, prediction, signal);
   } catch (problem) {
     if (problem.name === "AbortError") return;
     refuse(problem);
@@ -63,12 +63,24 @@ async function predict() {
   }
 }
 
+/** Draws the contributions; without them the answer is still one. */
+async function explain(values, prediction, signal) {
+  try {
+    await drawContributions(form, values, prediction, target, signal);
+  } catch (problem) {
+    if (problem.name === "AbortError") throw problem;
+    find("changes").replaceChildren();
+    find("contributions-says").textContent = problem.message;
+  }
+}
+
 function refuse(problem) {
   const others = form.mark(problem.errors ?? []);
   const wrong = (problem.errors?.length ?? 0) - others.length;
-  const count = wrong === 1 ? "One field is" : `${wrong} fields are`;
-  drawRefusal(wrong ? [`${count} not as the service takes it.`, ...others] : others.length ? others : [problem.message]);
+  const count = wrong === 1 ? "One field needs" : `${wrong} fields need`;
+  drawRefusal(wrong ? [`${count} another value.`, ...others] : [problem.message]);
   find("contributions").hidden = true;
+  if (!wrong) bringIntoSight(find("answer"));
 }
 
 /** Scrolls to the answer where it is below the form, on a narrow window. */
