@@ -99,6 +99,7 @@ def odd_table() -> pd.DataFrame:
     """A table of odd names, with an odd category."""
     frame = make_table()
     frame["model_config"] = frame["model_config"].replace("Private", ODD_VALUE)
+    frame.insert(len(ODD), "told", ["true", "false"] * (len(frame) // 2))
     return frame.rename(columns=ODD)
 
 

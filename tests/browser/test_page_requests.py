@@ -60,6 +60,7 @@ def test_the_copied_request_gives_the_same_answer(what: str, chromium: Browser, 
     assert done.returncode == 0, done.stderr
     row = request_of(page)
     assert row["__proto__"] == ODD_VALUE
+    assert row["told"] is (odd.contract.example["told"] == "true")
     expected = odd.predict(row)
     assert str(expected["label"]) == label
     answered = json.loads(done.stdout)["predictions"][0] if what == "curl" else eval(done.stdout)

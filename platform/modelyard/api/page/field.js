@@ -102,10 +102,13 @@ function boolean({ name, nullable }, id) {
     hint: "",
     group: true,
     read: () => radios.find(([, radio]) => radio.checked)?.[0] ?? null,
-    write: (value) => radios.forEach(([own, radio]) => (radio.checked = own === value)),
+    write: (value) => radios.forEach(([own, radio]) => (radio.checked = own === truth(value))),
     focusable: () => (radios.find(([, radio]) => radio.checked) ?? radios[0])[1],
   };
 }
+
+/** A table may have its truths as texts or as 0 and 1. */
+const truth = (value) => (value === null ? null : value === 1 || String(value).trim().toLowerCase() === "true");
 
 function categorical(column, id) {
   return column.vocabulary.length > MOST_OPTIONS ? typed(column, id) : chosen(column);
