@@ -20,12 +20,16 @@ from typing import Any, NoReturn
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.context import server_context
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modelyard import config
 from modelyard.api.app import build_app
 from modelyard.api.lane import Lane
 from modelyard.api.models import answer_model, request_model
+from modelyard.api.page import PAGE
 from modelyard.api.routes import PREFIX
 from modelyard.api.serving import Serving
 from modelyard.api.source import MODEL_VARIABLE, find_folder, load_served
@@ -70,12 +74,19 @@ def _serving() -> Serving:
 
 
 @cache
-def _app() -> ASGIApp:
+def _app() -> FastAPI:
     return build_app(_serving())
 
 
-async def _behind(scope: Scope, receive: Receive, send: Send) -> None:
-    await _app()(scope, receive, send)
+class _Behind(Starlette):
+    """Our application, made once it is asked; BentoML looks for a path among its routes before its own."""
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        return _app().routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _app()(scope, receive, send)
 
 
 class _Front:
@@ -91,7 +102,8 @@ class _Front:
         await self._lane(scope, receive, send)
 
     async def _choose(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ours = scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/")
+        path = scope["path"] if scope["type"] == "http" else ""
+        ours = path == "/" or path.startswith((f"{PREFIX}/", PAGE))
         await (_app() if ours else self.app)(scope, receive, send)
 
 
@@ -135,5 +147,5 @@ service = bentoml.service(
     workers=_settings.api.workers,
     logging={"access": {"enabled": False}},
 )(_Service)
-service.mount_asgi_app(_behind, path="/", name="modelyard")
+service.mount_asgi_app(_Behind(), path="/", name="modelyard")
 service.add_asgi_middleware(_Front)

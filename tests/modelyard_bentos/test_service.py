@@ -15,6 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from malformed_bodies import GOOD, MALFORMED
+from modelyard.config.models import Settings
 from modelyard.models.artifact import load_model
 from modelyard_bentos.client import Server
 from modelyard_bentos.packaging import Packed
@@ -90,11 +91,21 @@ def test_every_endpoint_is_there(server: Server, packed: Packed) -> None:
         assert client.get("/api/v1/contract").json()["target"]["name"] == "target"
         for path in ("/docs", "/", "/livez", "/healthz", "/readyz", "/schema.json", "/docs.json"):
             assert client.get(path).status_code == 200, path
+        assert 'src="page/page.js"' in client.get("/").text
+        assert client.get("/page/page.js").headers["content-security-policy"].startswith("default-src 'self'")
+        assert client.get("/page/nothing").json()["status"] == 404
         assert client.get("/api/v1/nothing").json()["status"] == 404
         assert client.get("/api/v1/predict").json()["status"] == 405
         assert client.post("/predict", content=b"a=1", headers={"Content-Type": "text/plain"}).json()["status"] == 415
         # a mount at a path answers a POST to it with a redirect
         assert client.post("/api/v1/predict", json={"rows": [GOOD]}).status_code == 200
+
+
+def test_without_the_page_there_is_none_of_bentoml_s_either(folder: Path) -> None:
+    with Server(folder, Settings.model_validate({"serving": {"page": False}})) as without:
+        for path in ("/", "/page/page.js", "/api/v1/live"):
+            answer = httpx.get(without.url + path)
+            assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
 
 
 def test_openapi_has_the_contract_s_types(server: Server) -> None:

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from importlib.metadata import requires, version
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -62,6 +63,20 @@ def test_figures_add_up_over_workers_and_stay_when_one_is_killed(pair: Server) -
     ask(pair)
     until(lambda: total(pair, ANSWERED) == 2 * REQUESTS)
     until(lambda: total(pair, "modelyard_rows_total") == 2 * REQUESTS * ROWS)
+
+
+def test_the_page_s_counts_are_of_all_workers(pair: Server) -> None:
+    ask(pair)
+
+    def live() -> dict[str, Any]:
+        answer: dict[str, Any] = httpx.get(f"{pair.url}/api/v1/live", timeout=30).json()
+        return answer
+
+    until(lambda: live()["requests"] == {"2xx": REQUESTS})
+    answers = [live() for _ in range(REQUESTS)]
+    assert {answer["buckets"][-1]["requests"] for answer in answers} == {REQUESTS}
+    # whichever worker answers
+    assert len({answer["replica"] for answer in answers}) == 1
 
 
 def test_the_lane_stands_in_front_of_the_bentoml_that_we_support(pair: Server) -> None:

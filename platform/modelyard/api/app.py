@@ -11,9 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard import config
 from modelyard.api.lane import Lane
+from modelyard.api.live import make_live
 from modelyard.api.openapi import complete_openapi
+from modelyard.api.page import make_page
 from modelyard.api.problems import handle_problems
-from modelyard.api.routes import make_router
+from modelyard.api.routes import PREFIX, make_router
 from modelyard.api.service import ModelService
 from modelyard.api.serving import Serving
 from modelyard.api.source import ServedModel, find_folder, load_served
@@ -64,6 +66,10 @@ def build_app(serving: Serving) -> FastAPI:
     app.state.model_service.load_model(model.name, model)
     handle_problems(app)
     app.include_router(make_router(serving.served))
+    if settings.serving.page:
+        app.include_router(make_live(serving.metrics, PREFIX))
+        # before routers of one's own: its paths are open without a key
+        app.include_router(make_page(settings.serving.max_rows))
     for place, name in enumerate(settings.api.routers):
         app.include_router(_find_router(name, f"api.routers.{place}"))
     app.add_middleware(_Observe, metrics=serving.metrics)

@@ -27,6 +27,7 @@ from modelyard.api.endpoints import Answer, Endpoint, Fixed, Headers, Prediction
 from modelyard.api.intake import Disconnected, InFlight, inflate, rest_of_body, too_large, too_slow
 from modelyard.api.keys import Keys
 from modelyard.api.one_write import OneWrite
+from modelyard.api.page import PAGE_PATHS
 from modelyard.api.problems import RequestProblem, to_problem
 from modelyard.api.settle import settle
 from modelyard.config.models import ServingSettings
@@ -44,6 +45,7 @@ FLUSH_S = 0.1
 # below it nothing is handed on: clients of that protocol read errors of another shape
 V2 = "/v2/"
 PROBES = frozenset({"/livez", "/readyz", "/startupz", "/healthz", "/v2/health/live", "/v2/health/ready"})
+LOOKS = frozenset({"GET", "HEAD"})
 REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 CLOSE = (b"connection", b"close")
 SAFETY = (b"x-content-type-options", b"nosniff")
@@ -68,6 +70,7 @@ class Lane:
         self._metrics = metrics
         self._serving = serving
         self._keys = Keys(serving.keys_file) if serving.keys_file else None
+        self._open: frozenset[str] = PAGE_PATHS if serving.page else frozenset()
         self._drain = Drain(serving.drain_seconds)
         self._in_flight = InFlight(serving.client_timeout_s)
         self._one_write = OneWrite()
@@ -245,7 +248,7 @@ class Lane:
     async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets the framework answer, behind our keys and with our headers."""
         headers: Headers = dict(scope["headers"])
-        if self._keys is not None:
+        if self._keys is not None and not (scope["path"] in self._open and scope["method"] in LOOKS):
             try:
                 self._check_key(headers)
             except RequestProblem as error:

@@ -196,6 +196,9 @@ class ServingSettings(_Group):
         description="Inner edges of the bins in which predicted values are counted; none: the contract's. A canary "
         "gets the stable version's, so that both can be compared.",
     )
+    page: bool = Field(
+        True, description="Whether there is a page to try the model on, at /, and /api/v1/live, which it asks."
+    )
     labels: dict[Name, Name] = Field(default_factory=dict, description="Labels of the bento.")
 
 

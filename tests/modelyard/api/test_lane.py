@@ -10,45 +10,24 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pandas as pd
 import pytest
-import uvicorn
 
 from malformed_bodies import GOOD
 from modelyard.api import one_write
-from modelyard.api.app import build_app
 from modelyard.api.lane import Lane
 from modelyard.api.serving import Serving
 from modelyard.api.source import load_served
 from modelyard.config.models import Settings
 from served_model import json_rows
+from uvicorn_thread import running
 from waiting import DEADLINE_S, until
 
 BODY = json.dumps({"rows": [GOOD]}).encode()
-
-
-@contextmanager
-def running(folder: Path, **serving: Any) -> Iterator[tuple[str, int, Serving]]:
-    """A uvicorn with the application, in a thread of its own."""
-    settings = Settings.model_validate({"serving": serving})
-    one = Serving(load_served(folder, settings), settings)
-    app = build_app(one)
-    app.add_middleware(Lane, **one.lane)
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        yield "127.0.0.1", listener.getsockname()[1], one
-    finally:
-        server.should_exit = True
-        thread.join(DEADLINE_S)
-        listener.close()
 
 
 @pytest.fixture(scope="module")
