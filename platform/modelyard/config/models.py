@@ -196,6 +196,9 @@ class ServingSettings(_Group):
         description="Inner edges of the bins in which predicted values are counted; none: the contract's. A canary "
         "gets the stable version's, so that both can be compared.",
     )
+    drift: bool = Field(
+        True, description="Whether predicted rows are counted by column and bin of the contract, to tell drift from."
+    )
     labels: dict[Name, Name] = Field(default_factory=dict, description="Labels of the bento.")
 
 
