@@ -11,11 +11,43 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from modelyard.data.cells import Cells, bin_names, count_predictions
 from modelyard.data.contract import Contract, Target
 
-__all__ = ["PREDICTION", "CellMetrics"]
+__all__ = ["PREDICTION", "CellMetrics", "PredictedCells"]
 
 # the prediction is one more column; no column of a table is likely to be called this
 PREDICTION = "(prediction)"
 LABELS = ("contract_digest", "column", "bin")
+
+
+class PredictedCells:
+    """The cells of a contract's columns and of its prediction.
+
+    Args:
+        contract: What the columns are, and how training's rows were spread.
+        predicted: Share of the predictions on held-out rows by class or by bin of the target; none: not known.
+
+    Attributes:
+        names: Column and bin of each cell.
+        expected: Share of the training rows in each; of predictions, of the held-out rows.
+    """
+
+    def __init__(self, contract: Contract, predicted: Sequence[float] = ()) -> None:
+        self._cells = Cells(contract)
+        self._target = contract.target if predicted else None
+        named = _prediction_names(contract.target) if predicted else []
+        self.names = [*self._cells.names, *((PREDICTION, name) for name in named)]
+        self.expected = [*self._cells.expected, *predicted]
+
+    def count(self, matrix: NDArray[np.float32], predicted: NDArray[np.generic]) -> NDArray[np.int64]:
+        """Counts rows in each cell.
+
+        Args:
+            matrix: Encoded, shape (n, features).
+            predicted: Codes of the classes, or values, n of them.
+        """
+        counts = self._cells.count(matrix)
+        if self._target is None:
+            return counts
+        return np.concatenate([counts, count_predictions(self._target, predicted)])
 
 
 class CellMetrics:
@@ -23,16 +55,12 @@ class CellMetrics:
 
     Args:
         registry: Where they are exposed.
-        contract: What the columns are, and how training's rows were spread.
-        predicted: Share of the predictions on held-out rows by class or by bin of the target; none: not known.
+        contract: As `PredictedCells` takes it.
+        predicted: As `PredictedCells` takes them.
     """
 
     def __init__(self, registry: CollectorRegistry, contract: Contract, predicted: Sequence[float] = ()) -> None:
-        self._cells = Cells(contract)
-        self._target = contract.target if predicted else None
-        names, expected = list(self._cells.names), [*self._cells.expected, *predicted]
-        if predicted:
-            names += [(PREDICTION, name) for name in _prediction_names(contract.target)]
+        self._cells = PredictedCells(contract, predicted)
         rows = Counter("modelyard_drift_rows_total", "Predicted rows by column and bin.", LABELS, registry=registry)
         shares = Gauge(
             "modelyard_drift_expected_share",
@@ -43,20 +71,13 @@ class CellMetrics:
             multiprocess_mode="max",
         )
         digest = contract.digest
-        self._rows = [rows.labels(digest, *name) for name in names]
-        for name, share in zip(names, expected, strict=True):
+        self._rows = [rows.labels(digest, *name) for name in self._cells.names]
+        for name, share in zip(self._cells.names, self._cells.expected, strict=True):
             shares.labels(digest, *name).set(share)
 
     def count(self, matrix: NDArray[np.float32], predicted: NDArray[np.generic]) -> None:
-        """Counts rows.
-
-        Args:
-            matrix: Encoded, shape (n, features).
-            predicted: Codes of the classes, or values, n of them.
-        """
-        counts = self._cells.count(matrix)
-        if self._target is not None:
-            counts = np.concatenate([counts, count_predictions(self._target, predicted)])
+        """Counts rows, as `PredictedCells` does."""
+        counts = self._cells.count(matrix, predicted)
         for place in np.flatnonzero(counts).tolist():
             self._rows[place].inc(int(counts[place]))
 
