@@ -18,7 +18,7 @@ def _program(name: str) -> str:
     built = Path(os.environ.get("CLUSTER_CACHE", Path.home() / ".cache" / "cluster")) / "bin"
     found = shutil.which(name) or shutil.which(name, path=str(built))
     if found is None:
-        pytest.skip(f"needs {name}: on PATH, or built by tests/cluster/bed/cluster build")
+        pytest.skip(f"needs {name}: on PATH, or built by `tests/cluster/bed/cluster build-prometheus`")
     return found
 
 
