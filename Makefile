@@ -115,6 +115,10 @@ image: ## an image of the Dockerfile: STAGE=serving, serving-sklearn or training
 rules: $(READY) ## write the chart's Prometheus rules anew, from platform/modelyard/monitoring/rules.py
 	$(BIN)/python -m modelyard.monitoring.rules charts/modelyard-serving/files/rules
 
+.PHONY: dashboards
+dashboards: $(READY) ## write the chart's Grafana dashboards anew, from platform/modelyard/monitoring/dashboards.py
+	$(BIN)/python -m modelyard.monitoring.dashboards charts/modelyard-serving/files/dashboards
+
 .PHONY: lock
 lock: $(BIN)/uv ## compile requirements/*.txt again; add ARGS=--upgrade for newer versions
 	$(COMPILE) --all-extras --group dev --universal $(ARGS) -o requirements/lock.txt

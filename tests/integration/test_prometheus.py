@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -13,10 +14,14 @@ import httpx
 import pandas as pd
 import pytest
 import yaml
+from onnx import GraphProto
 
 from free_ports import free_range
 from modelyard.config.models import Settings
+from modelyard.data.bins import shares
+from modelyard.data.cells import count_predictions
 from modelyard.models.artifact import load_model
+from modelyard.models.capacity import Capacity, Load, keep_capacity
 from modelyard.monitoring.drift import measure_drift
 from modelyard.monitoring.observed import recorded_cells
 from modelyard.monitoring.rules import render
@@ -28,6 +33,18 @@ from waiting import until
 pytestmark = pytest.mark.slow
 
 NAMESPACE, RELEASE = "shop", "people"
+DASHBOARDS = Path(__file__).parents[2] / "charts" / "modelyard-serving" / "files" / "dashboards"
+CAPACITY = Capacity(
+    loads=(Load(connections=8, requests_per_s=9000.0, requests_per_cpu_s=9500.0, p50_ms=0.8, p99_ms=2.1),),
+    start_s=1.0,
+    worker_mb=118.0,
+    memory_mb=150.0,
+    workers=2,
+    cpu="a processor",
+    cores=2,
+    packages={},
+    measured_at="2026-11-27T00:00:00+00:00",
+)
 PATIENCE_S = 120.0
 ROWS = 60
 
@@ -85,10 +102,39 @@ def asking(servers: list[Server], rows: Callable[[], list[dict[str, Any]]]) -> I
             thread.join()
 
 
+def without_age(graph: GraphProto) -> None:
+    """Takes the age out of what is predicted, so that predictions stay when it moves."""
+    weights = next(one for node in graph.node for one in node.attribute if one.name == "coefficients")
+    for place in (0, len(weights.floats) // 2):
+        weights.floats[place] = 0.0
+
+
+def served(folder: Path, frame: pd.DataFrame) -> Path:
+    """A model whose card knows what it predicts, and what its service can take."""
+    model = load_model(save_served(folder / "first", frame, alter=without_age))
+    codes = model.codes(model.predict_proba(frame))
+    predicted = shares(count_predictions(model.contract.target, codes))
+    found = save_served(folder / "model", frame, alter=without_age, predicted=predicted)
+    keep_capacity(found, CAPACITY)
+    return found
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    """Every query of the chart's dashboards, with the variables filled in, and where it stands."""
+    filled = {"$namespace": NAMESPACE, "$release": RELEASE, "$column": "age", "$__rate_interval": "15s"}
+    for file in DASHBOARDS.glob("*.json"):
+        for panel in json.loads(file.read_text())["panels"]:
+            for target in panel.get("targets", []):
+                query = target["expr"]
+                for variable, value in filled.items():
+                    query = query.replace(variable, value)
+                yield f"{file.stem}: {panel['title']}", query
+
+
 def test_a_shifted_column_is_told_and_nothing_else_until_it_is_over(tmp_path: Path) -> None:
     prometheus()
     frame = make_table()
-    folder = save_served(tmp_path / "model", frame)
+    folder = served(tmp_path, frame)
     contract = load_model(folder).contract
     shift = [0]
 
@@ -115,6 +161,9 @@ def test_a_shifted_column_is_told_and_nothing_else_until_it_is_over(tmp_path: Pa
         until(lambda: (value("min(modelyard:drift_rows)") or 0) >= 20 * ROWS, PATIENCE_S)
         until(lambda: (value("max(modelyard:drift_index)") or 1) < 0.1, PATIENCE_S)
         assert alerts() == []
+        asked = list(queries())
+        assert len(asked) > 15
+        assert [where for where, query in asked if value(query) is None] == []
         shift[0] = 60
         until(alerts, PATIENCE_S)
         # it stays the only one while the whole window shifts

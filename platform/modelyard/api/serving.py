@@ -67,7 +67,9 @@ class Serving:
         model, card = self.served.model, self.served.card
         metrics = PredictionMetrics(CollectorRegistry(), model.name, model.version)
         trained_at = card.created_at if card is not None else ""
-        metrics.describe({"contract_digest": model.contract.digest, "trained_at": trained_at})
+        capacity = card.capacity if card is not None else None
+        best = max((load.requests_per_cpu_s for load in capacity.loads), default=None) if capacity is not None else None
+        metrics.describe({"contract_digest": model.contract.digest, "trained_at": trained_at}, best)
         if self.settings.serving.drift:
             predicted = card.predicted if card is not None else ()
             metrics.cells = CellMetrics(metrics.registry, model.contract, predicted)

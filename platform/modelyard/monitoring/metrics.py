@@ -8,6 +8,7 @@ request counts is kept in plain numbers first, and `PredictionMetrics.flush` wri
 from __future__ import annotations
 
 import os
+import time
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -108,6 +109,8 @@ class PredictionMetrics:
             "Answered requests that the fast way handed on to the decoder that explains.",
             registry=registry,
         )
+        self._cpu = Counter("modelyard_cpu_seconds_total", "Seconds of CPU that the process spent.", registry=registry)
+        self._cpu_counted = 0.0
         self._by_class: list[Counter] = []
         self._values: Histogram | None = None
         self._edges = np.empty(0)
@@ -115,13 +118,27 @@ class PredictionMetrics:
         self._pending: list[float] = []
         self._pending_rows: list[bytes] = []
 
-    def describe(self, about: Mapping[str, str]) -> None:
-        """Says what is served, in the labels of a series that is always 1."""
+    def describe(self, about: Mapping[str, str], requests_per_cpu_s: float | None = None) -> None:
+        """Says what is served.
+
+        Args:
+            about: Labels of a series that is always 1, beside model and version.
+            requests_per_cpu_s: What was measured of the bento; none: nothing was.
+        """
         what = {"model": self._model[0], "version": self._model[1], **about}
         info = Gauge(
             "modelyard_model_info", "What is served.", list(what), registry=self.registry, multiprocess_mode="max"
         )
         info.labels(**what).set(1)
+        if requests_per_cpu_s is not None:
+            measured = Gauge(
+                "modelyard_capacity_requests_per_cpu_second",
+                "Requests of one row for each second of CPU, as measured when the bento was packed.",
+                ["model", "version"],
+                registry=self.registry,
+                multiprocess_mode="max",
+            )
+            measured.labels(*self._model).set(requests_per_cpu_s)
 
     def expect(
         self, classes: Iterable[str], violations: Iterable[tuple[str, str]], edges: Sequence[float] = ()
@@ -187,6 +204,9 @@ class PredictionMetrics:
 
     def flush(self) -> None:
         """Writes what is pending; by the thread that counts, often enough that a dying worker takes little with it."""
+        spent = time.process_time()
+        self._cpu.inc(spent - self._cpu_counted)
+        self._cpu_counted = spent
         for route in self._routes.values():
             route.flush()
         if not self._pending:
