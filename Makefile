@@ -28,7 +28,7 @@ COMPILE_IMAGE := $(COMPILE) --python-platform linux --no-annotate -c requirement
 # One file stays on one worker, so that what a module's tests share is made once; tests/conftest.py gives the order.
 PYTEST := -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # What needs more than this environment has targets of its own.
-LOCAL := not browser and not cluster and not extras
+LOCAL := not browser and not cluster and not extras and not mutants
 
 .PHONY: help
 help: ## list the targets
@@ -86,6 +86,10 @@ test-extras: $(READY) ## each extra installed alone into a fresh environment, an
 test-browser: $(READY) ## the pages in a real Chromium (/usr/bin/chromium)
 	$(BIN)/python -m pytest -m browser
 
+.PHONY: test-mutants
+test-mutants: $(READY) ## each Prometheus rule of the chart broken in turn, which a case must notice; needs promtool
+	$(BIN)/python -m pytest -m mutants
+
 .PHONY: test-cluster
 test-cluster: $(READY) ## on a Kubernetes of its own on this machine, as root; ARGS=--bed=none for that of KUBECONFIG
 	$(BIN)/python -m pytest -o faulthandler_timeout=1200 $(ARGS) tests/cluster
@@ -106,6 +110,14 @@ image: ## an image of the Dockerfile: STAGE=serving, serving-sklearn or training
 		--build-arg LOCK=sha256:$$(sha256sum < requirements/$(STAGE).txt | cut -c1-64) \
 		--build-arg PACKAGES=$$(sed -n 's/^\([a-z0-9][^ ]*==[^ ;]*\).*/\1/p' requirements/$(STAGE).txt | paste -sd,) \
 		$(ARGS) .
+
+.PHONY: rules
+rules: $(READY) ## write the chart's Prometheus rules anew, from platform/modelyard/monitoring/rules.py
+	$(BIN)/python -m modelyard.monitoring.rules charts/modelyard-serving/files/rules
+
+.PHONY: dashboards
+dashboards: $(READY) ## write the chart's Grafana dashboards anew, from platform/modelyard/monitoring/dashboards.py
+	$(BIN)/python -m modelyard.monitoring.dashboards charts/modelyard-serving/files/dashboards
 
 .PHONY: lock
 lock: $(BIN)/uv ## compile requirements/*.txt again; add ARGS=--upgrade for newer versions

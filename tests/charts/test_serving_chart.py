@@ -10,6 +10,8 @@ import yaml
 
 from helm_charts import CHARTS, NAMESPACE, RELEASE, Manifest, one, pods, render, run_helm, variants
 from modelyard.config.models import ServingSettings
+from modelyard.monitoring.rules import FILES
+from modelyard.monitoring.rules import render as render_rules
 from pod_security import violations
 
 CHART = "modelyard-serving"
@@ -245,15 +247,52 @@ def test_a_cluster_that_is_too_old_is_refused() -> None:
     assert "1.30" in printed
 
 
-def test_rules_and_dashboards_pass_as_they_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0.0001, 0.00025, 1])
+def test_rules_are_filled_with_the_values_of_the_release(seconds: float) -> None:
+    drift = {
+        "window": "2h",
+        "hold": "0s",
+        "index": 0.3,
+        "leastRows": 5000,
+        "unseenShare": 0.01,
+        "missingShare": 0.02,
+    }
+    objectives = {"availability": 0.9995, "latencyShare": 0.999, "latencySeconds": seconds, "leastRequests": 50}
+    metrics = {"rules": {"enabled": True, "runbooks": "https://a.org/b", "drift": drift, "objectives": objectives}}
+    manifests = rendered(metrics=metrics)
+    found = {name: one(manifests, "PrometheusRule", f"{RELEASE}-{name}")["spec"] for name in FILES}
+    given = {
+        "NAMESPACE": NAMESPACE,
+        "RELEASE": RELEASE,
+        "RUNBOOKS": "https://a.org/b",
+        "WINDOW": "2h",
+        "HOLD": "0s",
+        "DRIFT_INDEX": "0.3",
+        "DRIFT_ROWS": "5000",
+        "UNSEEN_SHARE": "0.01",
+        "MISSING_SHARE": "0.02",
+        "AVAILABILITY": "0.9995",
+        "LATENCY_SHARE": "0.999",
+        # as the service calls its bucket
+        "LATENCY_SECONDS": str(float(seconds)),
+        "LEAST_REQUESTS": "50",
+    }
+    assert found == {name: yaml.safe_load(text) for name, text in render_rules(given).items()}
+
+
+def test_without_values_the_rules_have_the_defaults_of_the_library() -> None:
+    manifests = rendered(metrics={"rules": {"enabled": True}})
+    found = {name: one(manifests, "PrometheusRule", f"{RELEASE}-{name}")["spec"] for name in FILES}
+    assert found == {
+        name: yaml.safe_load(text) for name, text in render_rules({"NAMESPACE": NAMESPACE, "RELEASE": RELEASE}).items()
+    }
+
+
+def test_dashboards_pass_as_they_are(tmp_path: Path) -> None:
     copytree(CHARTS / CHART, tmp_path / CHART)
-    groups = {"groups": [{"name": "drift", "rules": [{"alert": "Drift", "expr": "psi > 1", "annotations": {}}]}]}
-    groups["groups"][0]["rules"][0]["annotations"] = {"summary": "{{ $labels.column }} drifts"}  # type: ignore[index]
-    (tmp_path / CHART / "files" / "rules" / "drift.yaml").write_text(yaml.safe_dump(groups))
     (tmp_path / CHART / "files" / "dashboards" / "service.json").write_text('{"title": "{{ service }}"}')
     values = IMAGE | {"metrics": {"rules": {"enabled": True}, "dashboards": {"enabled": True}}}
     manifests = render(tmp_path / CHART, values)
-    assert one(manifests, "PrometheusRule", f"{RELEASE}-drift")["spec"] == groups
     dashboard = one(manifests, "ConfigMap", f"{RELEASE}-service")
     assert json.loads(dashboard["data"]["service.json"]) == {"title": "{{ service }}"}
     assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"

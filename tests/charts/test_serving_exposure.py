@@ -94,6 +94,7 @@ def test_prometheus_presents_a_key_where_it_needs_one(
     monitor = one(manifests, "ServiceMonitor")["spec"]
     (endpoint,) = monitor["endpoints"]
     assert endpoint["targetPort"] == target
+    assert endpoint["relabelings"] == [{"action": "replace", "targetLabel": "release", "replacement": RELEASE}]
     credentials = {"type": "Bearer", "credentials": {"name": "adult-client", "key": "token"}}
     assert endpoint.get("authorization") == (credentials if presents else None)
     selector = monitor["selector"]["matchLabels"].items()

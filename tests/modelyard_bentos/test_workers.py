@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ import httpx
 import pytest
 from packaging.requirements import Requirement
 
+from figures import figure
 from malformed_bodies import GOOD
 from modelyard.config.models import Settings
 from modelyard_bentos.client import Server
 from waiting import until
 
 ROWS, REQUESTS = 5, 20
-ANSWERED = 'modelyard_requests_total{code="200",route="/predict"}'
+ANSWERED = ("modelyard_requests_total", {"code": "200", "route": "/predict"})
+AGES = ("modelyard_drift_rows_total", {"column": "age"})
 
 
 @pytest.fixture
@@ -29,13 +31,8 @@ def pair(folder: Path) -> Iterator[Server]:
         yield running
 
 
-def figures(server: Server) -> dict[str, float]:
-    lines = httpx.get(f"{server.url}/metrics", timeout=30).text.splitlines()
-    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
-
-
-def total(server: Server, name: str) -> float:
-    return sum(value for series, value in figures(server).items() if series.startswith(name))
+def total(server: Server, name: str, labels: Mapping[str, str] | None = None) -> float | None:
+    return figure(httpx.get(f"{server.url}/metrics", timeout=30).text, name, **(labels or {}))
 
 
 def ask(server: Server) -> None:
@@ -52,17 +49,23 @@ def workers(server: Server) -> list[int]:
 def test_figures_add_up_over_workers_and_stay_when_one_is_killed(pair: Server) -> None:
     ask(pair)
     # a scrape makes only the worker that it reaches write what is pending; the others do a moment later
-    until(lambda: total(pair, ANSWERED) == REQUESTS)
+    until(lambda: total(pair, *ANSWERED) == REQUESTS)
     until(lambda: total(pair, "modelyard_rows_total") == REQUESTS * ROWS)
     until(lambda: total(pair, "modelyard_predictions_total") == REQUESTS * ROWS)
+    until(lambda: total(pair, *AGES) == REQUESTS * ROWS)
+    # a gauge that both workers set is one figure, without a label for each
+    assert total(pair, "modelyard_drift_expected_share", {"column": "age"}) == pytest.approx(1)
+    assert total(pair, "modelyard_model_info") == 1
     before = workers(pair)
     assert len(before) == 2
     os.kill(before[0], signal.SIGKILL)
     until(lambda: len(now := workers(pair)) == 2 and before[0] not in now)
-    assert total(pair, ANSWERED) == REQUESTS
+    assert total(pair, *ANSWERED) == REQUESTS
     ask(pair)
-    until(lambda: total(pair, ANSWERED) == 2 * REQUESTS)
+    until(lambda: total(pair, *ANSWERED) == 2 * REQUESTS)
     until(lambda: total(pair, "modelyard_rows_total") == 2 * REQUESTS * ROWS)
+    until(lambda: total(pair, *AGES) == 2 * REQUESTS * ROWS)
+    assert total(pair, "modelyard_drift_expected_share", {"column": "age"}) == pytest.approx(1)
 
 
 def test_the_page_s_counts_are_of_all_workers(pair: Server) -> None:
@@ -84,8 +87,8 @@ def test_the_lane_stands_in_front_of_the_bentoml_that_we_support(pair: Server) -
     assert version("bentoml") in supported.specifier
     ask(pair)
     httpx.get(f"{pair.url}/api/v1/health").raise_for_status()
-    until(lambda: total(pair, ANSWERED) == REQUESTS)
+    until(lambda: total(pair, *ANSWERED) == REQUESTS)
     # what BentoML's own middlewares saw, they counted; a series of its API is there at 0
-    counts = {name: value for name, value in figures(pair).items() if name.startswith("bentoml_service_request_total")}
-    assert sum(value for name, value in counts.items() if "/api/v1/health" in name) > 0
-    assert sum(value for name, value in counts.items() if "/predict" in name) == 0
+    requests = "bentoml_service_request_total"
+    assert total(pair, requests, {"endpoint": "/api/v1/health"})
+    assert not total(pair, requests, {"endpoint": "/predict"})

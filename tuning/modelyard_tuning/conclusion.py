@@ -100,6 +100,7 @@ def _card(run: Run, table: Table, settings: Settings, prepared: Prepared, winner
         metric=held_out.metric,
         held_out=held_out.report.figures,
         held_out_rows=held_out.rows,
+        predicted=held_out.predicted,
         cross_validation=record.score,
         fold_scores=record.fold_scores,
         baselines={baseline.name: baseline.score for baseline in held_out.baselines},

@@ -95,6 +95,7 @@ class Predictor:
         if isinstance(model.scorer, OnnxScorer):
             self._row = RowScorer(model.scorer, len(contract.target.classes) or 1)
             self._encode_row = RowEncoder(contract, self._row.matrix)
+            self._row_bytes = memoryview(self._row.matrix.data).tobytes
         self.seconds_a_row = self._measure()
         metrics.expect(self.answers.classes, self._violations.possible, edges or contract.target.bins)
 
@@ -162,7 +163,7 @@ class Predictor:
         if not isfinite(sum(scores)):
             return self.finish(request)
         answer, predicted = self.answers.one(scores)
-        self.metrics.count_one(predicted)
+        self.metrics.count_one(predicted, self._row_bytes() if self.metrics.cells is not None else None)
         return answer
 
     def predict_table(self, table: Mapping[str, Any]) -> Predictions:
@@ -209,10 +210,13 @@ class Predictor:
         scores = self.model.scorer(matrix)
         if not np.isfinite(scores).all():
             raise _no_answer(scores)
+        predicted: NDArray[Any] = self.model.codes(scores) if self.answers.classes else scores
+        if self.metrics.cells is not None:
+            self.metrics.cells.count(matrix, predicted)
         if not self.answers.classes:
             self.metrics.count_values(scores)
             return Predictions(scores, scores.tolist())
-        self.metrics.count_codes(self.model.codes(scores))
+        self.metrics.count_codes(predicted)
         return Predictions(scores, self.model.decide(scores).tolist())
 
     def _measure(self) -> float:

@@ -14,6 +14,7 @@ from modelyard.api.problems import RequestProblem
 from modelyard.api.source import ServedModel
 from modelyard.api.v2 import v2_endpoints
 from modelyard.config.models import Settings
+from modelyard.monitoring.cells import CellMetrics
 from modelyard.monitoring.exposition import serve_metrics
 from modelyard.monitoring.metrics import PredictionMetrics
 
@@ -43,9 +44,9 @@ class Serving:
     def __init__(self, served: ServedModel, settings: Settings) -> None:
         self.served = served
         self.settings = settings
-        self.metrics = PredictionMetrics(CollectorRegistry())
-        limits = settings.serving
-        self.predictor = Predictor(served.model, limits.max_rows, self.metrics, limits.prediction_bins)
+        model, limits = served.model, settings.serving
+        self.metrics = self._metrics()
+        self.predictor = Predictor(model, limits.max_rows, self.metrics, limits.prediction_bins)
         self.endpoints = dict(self._endpoints())
 
     @property
@@ -61,6 +62,18 @@ class Serving:
         """
         if self.settings.serving.metrics_port is not None:
             serve_metrics(self.metrics, self.settings.serving.metrics_port)
+
+    def _metrics(self) -> PredictionMetrics:
+        model, card = self.served.model, self.served.card
+        metrics = PredictionMetrics(CollectorRegistry(), model.name, model.version)
+        trained_at = card.created_at if card is not None else ""
+        capacity = card.capacity if card is not None else None
+        best = max((load.requests_per_cpu_s for load in capacity.loads), default=None) if capacity is not None else None
+        metrics.describe({"contract_digest": model.contract.digest, "trained_at": trained_at}, best)
+        if self.settings.serving.drift:
+            predicted = card.predicted if card is not None else ()
+            metrics.cells = CellMetrics(metrics.registry, model.contract, predicted)
+        return metrics
 
     def _endpoints(self) -> Mapping[str, Endpoint]:
         found: dict[str, Endpoint] = {}

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["emit", "figure", "moment", "people", "print_pairs", "print_table", "reserved_stdout"]
+__all__ = ["emit", "figure", "moment", "people", "print_bars", "print_pairs", "print_table", "reserved_stdout"]
 
+BAR = 30
 WIDTH = 160  # of what goes into a file or a pipe, where nothing needs to be folded
 _reserved: int | None = None  # descriptor of the real standard output
 
@@ -83,6 +84,16 @@ def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any
     for row in rows:
         table.add_row(*(Text(figure(cell)) for cell in row))
     people().print(table)
+
+
+def print_bars(title: str, bars: Sequence[tuple[str, Mapping[str, float]]]) -> None:
+    """Prints shares as bars, one row a name and one bar a series; all have the same scale."""
+    longest = max((share for _, shares in bars for share in shares.values()), default=0.0) or 1.0
+    rows = [
+        [name, *(f"{'█' * round(BAR * share / longest):<{BAR}} {share:6.1%}" for share in shares.values())]
+        for name, shares in bars
+    ]
+    print_table(title, ["", *bars[0][1]], rows)
 
 
 def print_pairs(pairs: Mapping[str, Any]) -> None:

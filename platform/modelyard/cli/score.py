@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from modelyard.cli.console import emit, print_pairs
 from modelyard.cli.options import AsJson, ConfigDir, Overrides, load_settings
-from modelyard.cli.targets import model_folder
-
-if TYPE_CHECKING:
-    from modelyard.config import Settings
-    from modelyard.config.models import DataSettings
+from modelyard.cli.targets import model_folder, reading_of
 
 __all__ = ["EXAMPLE", "score"]
 
@@ -44,7 +40,7 @@ def score(
         model_folder(model, settings),
         data,
         output=output,
-        settings=_reading(model, settings),
+        settings=reading_of(model, settings),
         allow_pickle=settings.model.serve_original,
     )
     document = {"rows": len(predictions), "output": str(output)}
@@ -52,13 +48,3 @@ def score(
         emit(document)
     else:
         print_pairs(document)
-
-
-def _reading(model: str, settings: Settings) -> DataSettings:
-    """Says how to read the table."""
-    from modelyard.registry.runs import open_run
-
-    if Path(model).is_dir():
-        return settings.data
-    run = open_run(model, settings.storage.runs).settings.data
-    return run.model_copy(update={name: getattr(settings.data, name) for name in settings.data.model_fields_set})

@@ -9,8 +9,9 @@ from modelyard.errors import RunError
 
 if TYPE_CHECKING:
     from modelyard.config import Settings
+    from modelyard.config.models import DataSettings
 
-__all__ = ["is_bento", "model_folder"]
+__all__ = ["is_bento", "model_folder", "reading_of"]
 
 
 def is_bento(wanted: str | None) -> bool:
@@ -42,3 +43,21 @@ def model_folder(wanted: str | None, settings: Settings) -> Path:
         return Path(run.summary["model"])
     except (KeyError, TypeError):
         raise RunError(f"{run.folder}/summary.json names no model; restore it, or search again") from None
+
+
+def reading_of(model: str, settings: Settings) -> DataSettings:
+    """Returns how to read a table for a model: as its run's was, unless settings say otherwise.
+
+    Args:
+        model: A model's folder, which knows no reading, or a run's name.
+        settings: What was given.
+
+    Raises:
+        RunNotFound: The argument is neither a folder nor a run.
+    """
+    from modelyard.registry.runs import open_run
+
+    if Path(model).is_dir():
+        return settings.data
+    run = open_run(model, settings.storage.runs).settings.data
+    return run.model_copy(update={name: getattr(settings.data, name) for name in settings.data.model_fields_set})

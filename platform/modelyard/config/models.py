@@ -199,6 +199,9 @@ class ServingSettings(_Group):
     page: bool = Field(
         True, description="Whether there is a page to try the model on, at /, and /api/v1/live, which it asks."
     )
+    drift: bool = Field(
+        True, description="Whether predicted rows are counted by column and bin of the contract, to tell drift from."
+    )
     labels: dict[Name, Name] = Field(default_factory=dict, description="Labels of the bento.")
 
 

@@ -29,6 +29,7 @@ class Card(Document):
         held_out_rows: Number of these rows.
         cross_validation: Mean score of the winner over the folds of the search.
         fold_scores: By fold.
+        predicted: Share of the predictions on these rows by class, or by bin of the target.
         baselines: Scores of simple models on the held-out rows.
         served: Whether the compiled graph or the original pipeline is served.
         reason: Why, where it is the original.
@@ -63,6 +64,7 @@ class Card(Document):
     held_out_rows: int = 0
     cross_validation: float | None = None
     fold_scores: tuple[float, ...] = ()
+    predicted: tuple[float, ...] = ()
     baselines: dict[str, Figure] = Field(default_factory=dict)
     served: Literal["compiled", "original"] = "compiled"
     reason: str = ""

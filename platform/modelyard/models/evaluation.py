@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.data.bins import shares
+from modelyard.data.cells import count_predictions
 from modelyard.models.baselines import Baseline, measure_baselines
 from modelyard.models.classification import ClassificationReport, evaluate_classification_model
 from modelyard.models.documents import Document
@@ -42,6 +44,7 @@ class HeldOut(Document):
         rows: Number of held-out rows.
         search_rows: Number of rows that the model was fitted on.
         report: Figures with intervals, curves, confusion or residuals.
+        predicted: Share of the predictions by class, or by bin of the target.
         baselines: Simple models on the same rows.
         importances: Of the original columns, the most important first.
         learning: The winner's configuration after fewer rows, ascending; the last is the model itself.
@@ -55,6 +58,7 @@ class HeldOut(Document):
     rows: int
     search_rows: int
     report: ClassificationReport | RegressionReport
+    predicted: tuple[float, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     importances: tuple[Importance, ...] = ()
     learning: tuple[LearningPoint, ...] = ()
@@ -99,10 +103,16 @@ def evaluate_model(
         rows=len(y),
         search_rows=len(folds.y),
         report=report,
+        predicted=_predicted(model, scores),
         baselines=measure_baselines(folds, X, y, scores, threads=threads),
         importances=permutation_importance(model.scorer, X, y, model.encoder.features, metric, seed=folds.seed),
         learning=points if own is None else (*points, LearningPoint(len(folds.y), own)),
     )
+
+
+def _predicted(model: Model, scores: NDArray[np.floating]) -> tuple[float, ...]:
+    target = model.contract.target
+    return shares(count_predictions(target, model.codes(scores) if target.classes else scores))
 
 
 def _report(

@@ -8,13 +8,16 @@ request counts is kept in plain numbers first, and `PredictionMetrics.flush` wri
 from __future__ import annotations
 
 import os
+import time
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from modelyard.monitoring.cells import CellMetrics
 
 __all__ = ["PredictionMetrics", "RouteMetrics"]
 
@@ -28,21 +31,21 @@ class RouteMetrics:
     Args:
         requests: The counter of all routes.
         seconds: The histogram of all routes.
-        route: The route's template.
+        labels: Model, version, and the route's template.
 
     Attributes:
         pending: Seconds of answers with status 200 that are not written yet; to be appended to.
     """
 
-    def __init__(self, requests: Counter, seconds: Histogram, route: str) -> None:
-        self._requests, self._route = requests, route
-        self._ok = requests.labels(route, "200")
-        self._seconds = seconds.labels(route)
+    def __init__(self, requests: Counter, seconds: Histogram, labels: tuple[str, str, str]) -> None:
+        self._requests, self._labels = requests, labels
+        self._ok = requests.labels(*labels, "200")
+        self._seconds = seconds.labels(*labels)
         self.pending: list[float] = []
 
     def observe(self, code: int, seconds: float) -> None:
         """Counts one answer."""
-        self._requests.labels(self._route, str(code)).inc()
+        self._requests.labels(*self._labels, str(code)).inc()
         self._seconds.observe(seconds)
 
     def flush(self) -> None:
@@ -66,17 +69,28 @@ class PredictionMetrics:
 
     Args:
         registry: Where they are exposed; a process that serves several models needs one for each.
+        model: Name of the model.
+        version: Its version.
+
+    Attributes:
+        registry: As given.
+        cells: Counts rows by column and bin; none where drift is not counted.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, model: str = "", version: str = "") -> None:
         self.registry = registry
+        self.cells: CellMetrics | None = None
+        self._model = (model, version)
         self._requests = Counter(
-            "modelyard_requests_total", "Requests by route and status.", ["route", "code"], registry=registry
+            "modelyard_requests_total",
+            "Requests by model, version, route and status.",
+            ["model", "version", "route", "code"],
+            registry=registry,
         )
         self._seconds = Histogram(
             "modelyard_request_seconds",
             "Seconds from request to answer.",
-            ["route"],
+            ["model", "version", "route"],
             registry=registry,
             buckets=BUCKETS,
         )
@@ -95,11 +109,36 @@ class PredictionMetrics:
             "Answered requests that the fast way handed on to the decoder that explains.",
             registry=registry,
         )
+        self._cpu = Counter("modelyard_cpu_seconds_total", "Seconds of CPU that the process spent.", registry=registry)
+        self._cpu_counted = 0.0
         self._by_class: list[Counter] = []
         self._values: Histogram | None = None
         self._edges = np.empty(0)
         self._routes: dict[str, RouteMetrics] = {}
         self._pending: list[float] = []
+        self._pending_rows: list[bytes] = []
+
+    def describe(self, about: Mapping[str, str], requests_per_cpu_s: float | None = None) -> None:
+        """Says what is served.
+
+        Args:
+            about: Labels of a series that is always 1, beside model and version.
+            requests_per_cpu_s: What was measured of the bento; none: nothing was.
+        """
+        what = {"model": self._model[0], "version": self._model[1], **about}
+        info = Gauge(
+            "modelyard_model_info", "What is served.", list(what), registry=self.registry, multiprocess_mode="max"
+        )
+        info.labels(**what).set(1)
+        if requests_per_cpu_s is not None:
+            measured = Gauge(
+                "modelyard_capacity_requests_per_cpu_second",
+                "Requests of one row for each second of CPU, as measured when the bento was packed.",
+                ["model", "version"],
+                registry=self.registry,
+                multiprocess_mode="max",
+            )
+            measured.labels(*self._model).set(requests_per_cpu_s)
 
     def expect(
         self, classes: Iterable[str], violations: Iterable[tuple[str, str]], edges: Sequence[float] = ()
@@ -123,7 +162,7 @@ class PredictionMetrics:
     def route(self, template: str) -> RouteMetrics:
         """Returns the counters of a route; its template, never a path."""
         if template not in self._routes:
-            self._routes[template] = RouteMetrics(self._requests, self._seconds, template)
+            self._routes[template] = RouteMetrics(self._requests, self._seconds, (*self._model, template))
         return self._routes[template]
 
     def count_values(self, values: NDArray[np.floating]) -> None:
@@ -144,9 +183,16 @@ class PredictionMetrics:
             if count:
                 self._by_class[code].inc(count)
 
-    def count_one(self, predicted: float) -> None:
-        """Counts one row and the code of its class, or its value, at the next `flush`."""
+    def count_one(self, predicted: float, row: bytes | None = None) -> None:
+        """Counts one row at the next `flush`.
+
+        Args:
+            predicted: The code of its class, or its value.
+            row: What was encoded, float32; each row or none where `cells` are counted.
+        """
         self._pending.append(predicted)
+        if row is not None:
+            self._pending_rows.append(row)
 
     def count_violation(self, column: str, kind: str, rows: int) -> None:
         """Counts rows that left the contract and were accepted."""
@@ -158,14 +204,22 @@ class PredictionMetrics:
 
     def flush(self) -> None:
         """Writes what is pending; by the thread that counts, often enough that a dying worker takes little with it."""
+        spent = time.process_time()
+        self._cpu.inc(spent - self._cpu_counted)
+        self._cpu_counted = spent
         for route in self._routes.values():
             route.flush()
-        if self._pending:
-            pending, self._pending[:] = self._pending[:], ()
-            if self._by_class:
-                self.count_codes(np.array(pending, dtype=np.int64))
-            else:
-                self.count_values(np.array(pending, dtype=np.float64))
+        if not self._pending:
+            return
+        predicted: NDArray[np.generic]
+        pending, self._pending[:] = self._pending[:], ()
+        if self._by_class:
+            self.count_codes(predicted := np.array(pending, dtype=np.int64))
+        else:
+            self.count_values(predicted := np.array(pending, dtype=np.float64))
+        if self.cells is not None and self._pending_rows:
+            rows, self._pending_rows[:] = self._pending_rows[:], ()
+            self.cells.count(np.frombuffer(b"".join(rows), dtype=np.float32).reshape(len(rows), -1), predicted)
 
     def expose(self) -> bytes:
         """Returns all flushed figures, those of a service's other workers included, as Prometheus reads them."""

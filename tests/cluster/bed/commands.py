@@ -28,7 +28,7 @@ from cluster.bed.lock import alone, together
 from cluster.bed.network import make_network, places, remove_network
 from cluster.bed.node import kill_node, load_image, nodes, start_node
 from cluster.bed.processes import inside, kill_all, running
-from cluster.bed.programs import build
+from cluster.bed.programs import build, build_prometheus
 from cluster.bed.shell import BedError, answers, run, wait
 
 __all__ = ["main"]
@@ -100,6 +100,8 @@ def main() -> None:
         match arguments.command:
             case "build":
                 build()
+            case "build-prometheus":
+                build_prometheus()
             case "up":
                 up(arguments.nodes)
             case "load":
@@ -123,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("build", help=f"build the programs into {CACHE}; about 15 minutes, once")
+    commands.add_parser("build-prometheus", help="build Prometheus and promtool there too; about 5 minutes, once")
     started = commands.add_parser("up", help="start a cluster and print its KUBECONFIG; a running one is replaced")
     started.add_argument("--nodes", type=int, default=2, help="how many (default 2)")
     loaded = commands.add_parser("load", help="import an archive of images (docker save) into every node")

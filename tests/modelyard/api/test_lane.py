@@ -17,6 +17,7 @@ import httpx
 import pandas as pd
 import pytest
 
+from figures import figure
 from malformed_bodies import GOOD
 from modelyard.api import one_write
 from modelyard.api.lane import Lane
@@ -68,7 +69,7 @@ def talk(service: tuple[str, int, Serving], *pieces: bytes, close_writing: bool 
 
 def count(serving: Serving, name: str, **labels: str) -> float:
     serving.metrics.flush()
-    return serving.metrics.registry.get_sample_value(name, labels) or 0.0
+    return figure(serving.metrics.registry, name, **labels) or 0.0
 
 
 def test_it_stands_in_front_of_the_application(service: tuple[str, int, Serving], client: httpx.Client) -> None:

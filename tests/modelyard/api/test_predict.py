@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 from prometheus_client import CollectorRegistry
 
+from figures import figure
 from malformed_bodies import GOOD
 from modelyard.api.predict import Predictor
 from modelyard.api.problems import RequestProblem
@@ -57,7 +58,7 @@ def ask(predictor: Predictor, *rows: Any, **document: Any) -> dict[str, Any]:
 
 def count(predictor: Predictor, name: str, **labels: str) -> float:
     predictor.metrics.flush()
-    return predictor.metrics.registry.get_sample_value(name, labels) or 0.0
+    return figure(predictor.metrics.registry, name, **labels) or 0.0
 
 
 def handed_on(predictor: Predictor) -> float:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from figures import figure
 from modelyard.monitoring.metrics import PredictionMetrics
 
 
@@ -15,19 +16,19 @@ def test_counts_rows_classes_and_requests() -> None:
     metrics.count_values(np.zeros(4))
     metrics.route("/api/v1/predict").observe(200, 0.002)
     metrics.route("/api/v1/predict").observe(422, 0.2)
-    assert registry.get_sample_value("modelyard_rows_total") == 7
-    assert registry.get_sample_value("modelyard_predictions_total", {"class": "a"}) == 2
-    assert registry.get_sample_value("modelyard_requests_total", {"route": "/api/v1/predict", "code": "422"}) == 1
+    assert figure(registry, "modelyard_rows_total") == 7
+    assert figure(registry, "modelyard_predictions_total", **{"class": "a"}) == 2
+    assert figure(registry, "modelyard_requests_total", route="/api/v1/predict", code="422") == 1
     bucket = {"route": "/api/v1/predict", "le": "0.0025"}
-    assert registry.get_sample_value("modelyard_request_seconds_bucket", bucket) == 1
+    assert figure(registry, "modelyard_request_seconds_bucket", **bucket) == 1
 
 
 def test_every_series_of_a_model_is_there_at_zero() -> None:
     registry = CollectorRegistry()
     PredictionMetrics(registry).expect(["yes", "no"], [("age", "null"), ("job", "unknown")])
-    assert registry.get_sample_value("modelyard_predictions_total", {"class": "no"}) == 0
+    assert figure(registry, "modelyard_predictions_total", **{"class": "no"}) == 0
     violation = {"column": "job", "kind": "unknown"}
-    assert registry.get_sample_value("modelyard_contract_violations_total", violation) == 0
+    assert figure(registry, "modelyard_contract_violations_total", **violation) == 0
 
 
 def test_what_is_pending_becomes_what_observing_it_would_have_been() -> None:
@@ -50,10 +51,10 @@ def test_rows_counted_one_by_one_are_written_with_their_classes() -> None:
     metrics.expect(["yes", "no"], [])
     for code in (0, 1, 1):
         metrics.count_one(code)
-    assert metrics.registry.get_sample_value("modelyard_rows_total") == 0
+    assert figure(metrics.registry, "modelyard_rows_total") == 0
     metrics.flush()
-    assert metrics.registry.get_sample_value("modelyard_rows_total") == 3
-    assert metrics.registry.get_sample_value("modelyard_predictions_total", {"class": "no"}) == 2
+    assert figure(metrics.registry, "modelyard_rows_total") == 3
+    assert figure(metrics.registry, "modelyard_predictions_total", **{"class": "no"}) == 2
 
 
 def test_values_are_counted_in_their_bins_at_once_or_one_by_one() -> None:
@@ -61,22 +62,21 @@ def test_values_are_counted_in_their_bins_at_once_or_one_by_one() -> None:
     values = [-3.0, 1.0, 1.1, 2.5, 40.0]
     for metrics in (at_once, one_by_one):
         metrics.expect([], [], (1.0, 2.5))
-        assert metrics.registry.get_sample_value("modelyard_prediction_value_bucket", {"le": "+Inf"}) == 0
+        assert figure(metrics.registry, "modelyard_prediction_value_bucket", le="+Inf") == 0
     at_once.count_values(np.array(values, dtype=np.float32))
     for value in values:
         one_by_one.count_one(value)
     one_by_one.flush()
     for metrics in (at_once, one_by_one):
         found = [
-            metrics.registry.get_sample_value("modelyard_prediction_value_bucket", {"le": bound})
-            for bound in ("1.0", "2.5", "+Inf")
+            figure(metrics.registry, "modelyard_prediction_value_bucket", le=bound) for bound in ("1.0", "2.5", "+Inf")
         ]
         assert found == [2, 4, 5]
-        assert metrics.registry.get_sample_value("modelyard_prediction_value_sum") == pytest.approx(41.6)
-        assert metrics.registry.get_sample_value("modelyard_rows_total") == 5
+        assert figure(metrics.registry, "modelyard_prediction_value_sum") == pytest.approx(41.6)
+        assert figure(metrics.registry, "modelyard_rows_total") == 5
 
 
 def test_two_services_in_one_process_do_not_meet() -> None:
     first, second = PredictionMetrics(CollectorRegistry()), PredictionMetrics(CollectorRegistry())
     first.count_values(np.zeros(1))
-    assert second.registry.get_sample_value("modelyard_rows_total") == 0
+    assert figure(second.registry, "modelyard_rows_total") == 0

@@ -1,0 +1,176 @@
+"""A real Prometheus over two replicas with two workers each: drift is told while it lasts, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+import yaml
+from onnx import GraphProto
+
+from free_ports import free_range
+from modelyard.config.models import Settings
+from modelyard.data.bins import shares
+from modelyard.data.cells import count_predictions
+from modelyard.models.artifact import load_model
+from modelyard.models.capacity import Capacity, Load, keep_capacity
+from modelyard.monitoring.drift import measure_drift
+from modelyard.monitoring.observed import recorded_cells
+from modelyard.monitoring.rules import render
+from modelyard_bentos.client import Server
+from promtool import prometheus
+from served_model import json_rows, make_table, save_served
+from waiting import until
+
+pytestmark = pytest.mark.slow
+
+NAMESPACE, RELEASE = "shop", "people"
+DASHBOARDS = Path(__file__).parents[2] / "charts" / "modelyard-serving" / "files" / "dashboards"
+CAPACITY = Capacity(
+    loads=(Load(connections=8, requests_per_s=9000.0, requests_per_cpu_s=9500.0, p50_ms=0.8, p99_ms=2.1),),
+    start_s=1.0,
+    worker_mb=118.0,
+    memory_mb=150.0,
+    workers=2,
+    cpu="a processor",
+    cores=2,
+    packages={},
+    measured_at="2026-11-27T00:00:00+00:00",
+)
+PATIENCE_S = 120.0
+ROWS = 60
+
+
+@contextmanager
+def watching(folder: Path, servers: list[Server]) -> Iterator[str]:
+    """A Prometheus that scrapes servers every second, with rules over the last half minute."""
+    values = {"NAMESPACE": NAMESPACE, "RELEASE": RELEASE, "WINDOW": "30s", "HOLD": "0s", "DRIFT_ROWS": "500"}
+    for name, text in render(values).items():
+        (folder / f"{name}.yaml").write_text(text)
+    targets = [server.url.removeprefix("http://") for server in servers]
+    job = {
+        "job_name": "people",
+        "static_configs": [{"targets": targets, "labels": {"namespace": NAMESPACE, "release": RELEASE}}],
+    }
+    settings = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config = {"global": settings, "rule_files": ["*.yaml"], "scrape_configs": [job]}
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    url = f"127.0.0.1:{free_range(1)}"
+    command = [prometheus(), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([*command, f"--web.listen-address={url}"], stdout=log, stderr=log)
+        try:
+            until(lambda: _answers(f"http://{url}/-/ready") or process.poll() is not None)
+            yield f"http://{url}"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def asking(servers: list[Server], rows: Callable[[], list[dict[str, Any]]]) -> Iterator[None]:
+    """Clients that ask both replicas for predictions, each request on a connection of its own."""
+    stop = threading.Event()
+
+    def ask(server: Server) -> None:
+        while not stop.wait(0.05):
+            httpx.post(f"{server.url}/predict", json={"rows": rows()}, timeout=30).raise_for_status()
+
+    threads = [threading.Thread(target=ask, args=(server,)) for server in servers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def without_age(graph: GraphProto) -> None:
+    """Takes the age out of what is predicted, so that predictions stay when it moves."""
+    weights = next(one for node in graph.node for one in node.attribute if one.name == "coefficients")
+    for place in (0, len(weights.floats) // 2):
+        weights.floats[place] = 0.0
+
+
+def served(folder: Path, frame: pd.DataFrame) -> Path:
+    """A model whose card knows what it predicts, and what its service can take."""
+    model = load_model(save_served(folder / "first", frame, alter=without_age))
+    codes = model.codes(model.predict_proba(frame))
+    predicted = shares(count_predictions(model.contract.target, codes))
+    found = save_served(folder / "model", frame, alter=without_age, predicted=predicted)
+    keep_capacity(found, CAPACITY)
+    return found
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    """Every query of the chart's dashboards, with the variables filled in, and where it stands."""
+    filled = {"$namespace": NAMESPACE, "$release": RELEASE, "$column": "age", "$__rate_interval": "15s"}
+    for file in DASHBOARDS.glob("*.json"):
+        for panel in json.loads(file.read_text())["panels"]:
+            for target in panel.get("targets", []):
+                query = target["expr"]
+                for variable, value in filled.items():
+                    query = query.replace(variable, value)
+                yield f"{file.stem}: {panel['title']}", query
+
+
+def test_a_shifted_column_is_told_and_nothing_else_until_it_is_over(tmp_path: Path) -> None:
+    prometheus()
+    frame = make_table()
+    folder = served(tmp_path, frame)
+    contract = load_model(folder).contract
+    shift = [0]
+
+    def rows() -> list[dict[str, Any]]:
+        drawn = frame.sample(ROWS, replace=True)
+        return json_rows(pd.DataFrame(drawn.assign(age=drawn["age"] + shift[0])), contract)
+
+    with ExitStack() as stack:
+        settings = Settings.model_validate({"api": {"workers": 2}})
+        servers = [stack.enter_context(Server(folder, settings)) for _ in range(2)]
+        (tmp_path / "prometheus").mkdir()
+        url = stack.enter_context(watching(tmp_path / "prometheus", servers))
+        stack.enter_context(asking(servers, rows))
+
+        def value(query: str) -> float | None:
+            found = httpx.get(f"{url}/api/v1/query", params={"query": query}).json()["data"]["result"]
+            return float(found[0]["value"][1]) if found else None
+
+        def alerts() -> list[tuple[str, str]]:
+            found = httpx.get(f"{url}/api/v1/alerts").json()["data"]["alerts"]
+            return [(one["labels"]["alertname"], one["labels"].get("column", "")) for one in found]
+
+        # the whole window is full of rows like training's
+        until(lambda: (value("min(modelyard:drift_rows)") or 0) >= 20 * ROWS, PATIENCE_S)
+        until(lambda: (value("max(modelyard:drift_index)") or 1) < 0.1, PATIENCE_S)
+        assert alerts() == []
+        asked = list(queries())
+        assert len(asked) > 15
+        assert [where for where, query in asked if value(query) is None] == []
+        shift[0] = 60
+        until(alerts, PATIENCE_S)
+        # it stays the only one while the whole window shifts
+        until(lambda: (value('modelyard:drift_index{column="age"}') or 0) > 5, PATIENCE_S)
+        assert alerts() == [("ModelyardColumnDrift", "age")]
+        first, *others = measure_drift(recorded_cells(url, NAMESPACE, RELEASE, "30s")[contract.digest])
+        assert (first.column, first.level) == ("age", "drifted")
+        assert {one.level for one in others} == {"stable"}
+        shift[0] = 0
+        until(lambda: not alerts(), PATIENCE_S)
