@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
@@ -41,7 +43,9 @@ def test_what_is_pending_becomes_what_observing_it_would_have_been() -> None:
     pending.flush()
 
     def figures(metrics: PredictionMetrics) -> list[str]:
-        return [line for line in metrics.expose().decode().splitlines() if "_created" not in line]
+        return [
+            line for line in metrics.expose().decode().splitlines() if "_created" not in line and "_cpu_" not in line
+        ]
 
     assert figures(pending) == figures(observed)
 
@@ -80,3 +84,21 @@ def test_two_services_in_one_process_do_not_meet() -> None:
     first, second = PredictionMetrics(CollectorRegistry()), PredictionMetrics(CollectorRegistry())
     first.count_values(np.zeros(1))
     assert figure(second.registry, "modelyard_rows_total") == 0
+
+
+def test_the_cpu_of_the_process_is_counted() -> None:
+    metrics = PredictionMetrics(CollectorRegistry())
+    before = time.process_time()
+    metrics.flush()
+    while time.process_time() < before + 0.05:
+        pass
+    metrics.flush()
+    assert before + 0.05 <= figure(metrics.registry, "modelyard_cpu_seconds_total") <= time.process_time()
+
+
+def test_a_series_says_what_is_served_and_what_was_measured() -> None:
+    metrics = PredictionMetrics(CollectorRegistry(), "people", "abc")
+    metrics.describe({"contract_digest": "d", "trained_at": "2026-11-27"}, 9000.0)
+    labels = {"model": "people", "version": "abc"}
+    assert figure(metrics.registry, "modelyard_model_info", contract_digest="d", **labels) == 1
+    assert figure(metrics.registry, "modelyard_capacity_requests_per_cpu_second", **labels) == 9000
