@@ -88,7 +88,8 @@ class Cluster:
             self.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s", "--namespace", name)
             yield Namespace(name, self)
         finally:
-            self.kubectl("delete", "namespace", name, "--timeout=170s")
+            # what was on a node that was cut off goes minutes after that is back
+            run("kubectl", "delete", "namespace", name, "--timeout=400s", deadline_s=420)
 
 
 @dataclass(frozen=True)
