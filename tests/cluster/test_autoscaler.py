@@ -30,14 +30,14 @@ WINDOW_S = 5.0
 OBJECTIVE_MS = 150.0
 # a pod gets no more than it would on a full node, so that two cannot take what is coming
 SIZE = {
-    "resources": {"requests": {"cpu": "200m", "memory": "1Gi"}, "limits": {"cpu": "350m", "memory": "1Gi"}},
+    "resources": {"requests": {"cpu": "125m", "memory": "1Gi"}, "limits": {"cpu": "250m", "memory": "1Gi"}},
     "serving": {"max_concurrency": 64},
     "replicas": 2,
 }
 
 
 def scaling(on: bool) -> dict[str, object]:
-    bounds = {"minReplicas": 2, "maxReplicas": 8, "targetCPUUtilizationPercentage": 70}
+    bounds = {"minReplicas": 2, "maxReplicas": 8, "targetCPUUtilizationPercentage": 100}
     return SIZE | {"autoscaling": {"enabled": on, **bounds}}
 
 

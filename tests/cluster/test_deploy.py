@@ -49,10 +49,11 @@ def test_a_release_comes_changes_goes_back_and_goes(
 
         # the size is kept
         assert deployer.deploy(bentos[1])["target_rps"] == 200
-        assert predict(url, body)["model"]["version"] == second
+        # a pod that drains may be asked until every node has heard that it goes
+        until(lambda: predict(url, body)["model"]["version"] == second)
         back = deployer.run("rollback", "people")
         assert (back["revision"], back["as_revision"]) == (3, 1)
-        assert predict(url, body)["model"]["version"] == first
+        until(lambda: predict(url, body)["model"]["version"] == first)
 
     history = deployer.run("history", "people")["revisions"]
     assert [(each["number"], each["status"]) for each in history] == [
