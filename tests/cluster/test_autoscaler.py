@@ -31,7 +31,7 @@ OBJECTIVE_MS = 150.0
 # a pod gets no more than it would on a full node, so that two cannot take what is coming
 SIZE = {
     "resources": {"requests": {"cpu": "125m", "memory": "1Gi"}, "limits": {"cpu": "250m", "memory": "1Gi"}},
-    "serving": {"max_concurrency": 64},
+    "serving": {"max_concurrency": 16},
     "replicas": 2,
 }
 
