@@ -52,6 +52,7 @@ BURNS = (
     ("1d", "2h", 3, "1h", "warning"),
     ("3d", "6h", 1, "3h", "warning"),
 )
+LONGS = {long for long, *_ in BURNS}
 WINDOWS = tuple(dict.fromkeys(window for long, short, *_ in BURNS for window in (long, short)))
 
 
@@ -176,8 +177,9 @@ def _objective_records() -> list[Rule]:
         total = f"{whole} (increase({requests}[{window}]))"
         # no failure has a series before the first one
         bad = f"({whole} (increase({failed}[{window}])) or 0 * {total})"
+        if window in LONGS:
+            found.append(_record(f"requests:{window}", total))
         found += [
-            _record(f"requests:{window}", total),
             _record(f"failed_share:{window}", f"{bad} / ({total} > 0)"),
             _record(
                 f"slow_share:{window}",
