@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.data.contract import Column, Contract, Target
-from modelyard.data.encoding import FIRST_CODE, features_of
+from modelyard.data.encoding import FIRST_CODE, encoded_seconds, features_of
 
 __all__ = ["MOST_NAMED", "NULL", "OTHER", "UNKNOWN", "Cells", "bin_names", "cell_names", "count_predictions", "fold"]
 
 # no category of a table is likely to be called this
 NULL, UNKNOWN, OTHER = "(null)", "(unknown)", "(other)"
 MOST_NAMED = 50
-SECONDS_A_DAY = 86_400.0
 
 
 class Cells:
@@ -34,23 +33,23 @@ class Cells:
         columns = {column.name: column for column in contract.columns}
         self.names: list[tuple[str, str]] = []
         self.expected: list[float] = []
-        # where a column begins in the matrix and in the cells
-        self._starts: list[tuple[Column, int, int]] = []
+        # with the edges of its bins, and where it begins in the matrix and in the cells
+        self._columns: list[tuple[Column, NDArray[np.float32], int, int]] = []
         seen: set[str] = set()
         for place, feature in enumerate(features_of(contract)):
             column = columns[feature.column]
             if column.name in seen or not column.shares:
                 continue
             seen.add(column.name)
-            self._starts.append((column, place, len(self.names)))
+            self._columns.append((column, np.array(column.bins, dtype=np.float32), place, len(self.names)))
             self.names += [(column.name, cell) for cell in cell_names(column)]
             self.expected += fold(column, np.array(column.shares)).tolist()
 
     def count(self, matrix: NDArray[np.float32]) -> NDArray[np.int64]:
         """Counts encoded rows, shape (n, features), in each cell."""
         counts = np.zeros(len(self.names), dtype=np.int64)
-        for column, place, start in self._starts:
-            found = np.bincount(_cells(column, matrix, place))
+        for column, edges, place, start in self._columns:
+            found = np.bincount(_cells(column, edges, matrix, place))
             counts[start : start + len(found)] = found
         return counts
 
@@ -95,7 +94,7 @@ def count_predictions(target: Target, predicted: NDArray[np.generic]) -> NDArray
     return np.bincount(places, minlength=len(target.bins) + 1)
 
 
-def _cells(column: Column, matrix: NDArray[np.float32], place: int) -> NDArray[np.int64]:
+def _cells(column: Column, edges: NDArray[np.float32], matrix: NDArray[np.float32], place: int) -> NDArray[np.int64]:
     """The cell of each row."""
     values = matrix[:, place]
     if column.kind == "categorical":
@@ -105,10 +104,7 @@ def _cells(column: Column, matrix: NDArray[np.float32], place: int) -> NDArray[n
     if column.kind == "boolean":
         return np.where(null, 0, values + 1).astype(np.int64)
     if column.kind == "datetime":
-        # days and the seconds of the day are the first and the last part of a date
-        seconds = values.astype(np.float64) * SECONDS_A_DAY + matrix[:, place + 4]
-        values = seconds.astype(np.float32)
-    edges = np.asarray(column.bins, dtype=np.float32)
+        values = encoded_seconds(matrix, place).astype(np.float32)
     return np.where(null, 0, np.searchsorted(edges, values, side="right") + 1)
 
 

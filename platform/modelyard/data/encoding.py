@@ -29,6 +29,7 @@ __all__ = [
     "Feature",
     "booleans",
     "category_text",
+    "encoded_seconds",
     "features_of",
     "has_distinct",
     "instants",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 NULL_CODE, UNKNOWN_CODE, FIRST_CODE = 0, 1, 2
+SECONDS_A_DAY = 86_400.0
 DATE_PARTS = ("days", "month", "day", "weekday", "second")
 LARGEST = float(np.finfo(np.float32).max)
 LONGEST_SHOWN = 60  # characters of a value in a message
@@ -240,6 +242,16 @@ def _instant(value: Any) -> np.datetime64:
     if value.tzinfo is not None:
         value = value.astimezone(dt.UTC).replace(tzinfo=None)
     return np.datetime64(value, "us")
+
+
+def encoded_seconds(matrix: NDArray[np.float32], place: int) -> NDArray[np.float64]:
+    """Returns seconds since 1970 of a datetime column, NaN for null: its days and the seconds of the day.
+
+    Args:
+        matrix: Encoded rows, shape (n, features).
+        place: Of the column's first feature.
+    """
+    return matrix[:, place].astype(np.float64) * SECONDS_A_DAY + matrix[:, place + 4]
 
 
 def _date_parts(instants: NDArray[np.datetime64]) -> list[NDArray[np.float32]]:

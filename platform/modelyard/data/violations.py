@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.data.contract import Column, Contract
-from modelyard.data.encoding import LARGEST, NULL_CODE, UNKNOWN_CODE, features_of
+from modelyard.data.encoding import LARGEST, NULL_CODE, UNKNOWN_CODE, encoded_seconds, features_of
 from modelyard.utils.types import Treatment
 
 __all__ = ["Violation", "ViolationKind", "Violations"]
 
 ViolationKind = Literal["null", "unknown", "range"]
-SECONDS_A_DAY = 86_400.0
 # a date's seconds of the day are float32 in the matrix
 SLACK_S = 0.01
 
@@ -100,7 +99,6 @@ def _bounds(column: Column) -> tuple[float, float]:
 
 
 def _outside_dates(column: Column, matrix: NDArray[np.float32], place: int) -> int:
-    """Days and the seconds of the day are the first and the last part of a date."""
     low, high = _bounds(column)
-    seconds = matrix[:, place].astype(np.float64) * SECONDS_A_DAY + matrix[:, place + 4]
+    seconds = encoded_seconds(matrix, place)
     return int(((seconds < low - SLACK_S) | (seconds > high + SLACK_S)).sum())

@@ -12,7 +12,7 @@ from modelyard.utils.sentences import first_line
 
 __all__ = ["ask"]
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 10.0
 
 
 def ask(url: str, query: str) -> list[tuple[Mapping[str, str], float]]:
