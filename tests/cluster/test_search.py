@@ -59,7 +59,8 @@ def check_ledger(run: Run, before: Sequence[Record] = ()) -> None:
 
 @pytest.mark.smoke
 def test_a_search_runs_on_both_nodes_and_its_run_comes_home(searching: Searching) -> None:
-    done = outcome(searching.modelyard(*begin(searching, size=LARGE)))
+    # long enough that the worker has joined before the head has done it all alone
+    done = outcome(searching.modelyard(*begin(searching, "ml.repeats=12", size=LARGE)))
     run = searching.run()
     check_ledger(run)
     # pods of one index have the same name as their host, and the Job spreads its two indexes over the nodes
