@@ -123,7 +123,7 @@ dashboards: $(READY) ## write the chart's Grafana dashboards anew, from platform
 lock: $(BIN)/uv ## compile requirements/*.txt again; add ARGS=--upgrade for newer versions
 	$(COMPILE) --all-extras --group dev --universal $(ARGS) -o requirements/lock.txt
 	$(COMPILE_IMAGE) --extra serving -o requirements/serving.txt
-	$(COMPILE_IMAGE) --extra serving --extra train -o requirements/serving-sklearn.txt
+	$(COMPILE_IMAGE) --extra serving --extra train --extra log -o requirements/serving-sklearn.txt
 	$(COMPILE_IMAGE) --extra training -o requirements/training.txt
 
 .PHONY: clean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from modelyard.data.encoding import Encoder
 from modelyard.data.inference import infer_contract
 from modelyard.models.artifact import save_model
 from modelyard.models.card import Card
+from modelyard.models.figures import Figure
 from modelyard.models.parity import Parity
 
 LABELS: dict[str, list[Any]] = {
@@ -61,6 +62,7 @@ def save_served(
     name: str = "people",
     alter: Callable[[GraphProto], None] = lambda _: None,
     predicted: tuple[float, ...] = (),
+    held_out: Mapping[str, float] | None = None,
 ) -> Path:
     """Saves a linear model with random weights as a model folder.
 
@@ -71,6 +73,7 @@ def save_served(
         name: The model's.
         alter: Changes the graph before it is saved.
         predicted: What the card says of the predictions on held-out rows.
+        held_out: The card's figures on these rows.
     """
     contract = contract or make_contract(frame)
     encoded = np.nan_to_num(Encoder(contract).encode(frame))
@@ -102,6 +105,7 @@ def save_served(
         metric="roc_auc",
         algorithm="linear",
         predicted=predicted,
+        held_out={name: Figure(value) for name, value in (held_out or {}).items()},
         contract=contract.digest,
         parity=Parity(passed=True, rows=10_200, held_out=200, failures=0, worst_difference=2e-7, worst_row={}),
     )

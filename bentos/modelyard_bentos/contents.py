@@ -89,11 +89,12 @@ def with_serving(settings: Settings, given: str | None) -> Settings:
     if not given:
         return settings
     try:
-        changes = ServingSettings.model_validate_json(given).model_dump(exclude_unset=True)
+        found = ServingSettings.model_validate_json(given)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(["serving", *(str(part) for part in first["loc"])])
         raise ConfigError(key, first["msg"], SERVING_VARIABLE, "see conf/README.md for what it takes") from None
+    changes = {name: getattr(found, name) for name in found.model_fields_set}
     return settings.model_copy(update={"serving": settings.serving.model_copy(update=changes)})
 
 
@@ -101,7 +102,7 @@ def content_digest(model_folder: Path, settings: Settings) -> str:
     """Returns the SHA-256 (hex) of everything that a bento of this model would carry."""
     digest = hashlib.sha256(read_manifest(model_folder).digest.encode())
     digest.update(served_settings(settings).encode())
-    digest.update("\n".join(requirements(model_folder)).encode())
+    digest.update("\n".join(requirements(model_folder, settings)).encode())
     for source in _sources(settings):
         for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
             if path.is_file() and "__pycache__" not in path.parts and CHARTS not in path.parents:
@@ -130,12 +131,14 @@ def _sources(settings: Settings) -> list[Path]:
     return found
 
 
-def requirements(model_folder: Path) -> list[str]:
-    """Returns every package that serving the model needs, transitively, pinned to what is installed.
+def requirements(model_folder: Path, settings: Settings) -> list[str]:
+    """Returns every package that serving the model by these settings needs, transitively, pinned to what is installed.
 
     BentoML pins itself, so it is left out; what it needs is not.
     """
     extras = ["serving"] if GRAPH in read_manifest(model_folder).files else ["serving", "train"]
+    if settings.serving.prediction_log.url is not None:
+        extras.append("log")
     pinned: dict[str, str] = {}
     waiting = [Requirement(f"modelyard[{','.join(extras)}]")]
     seen: set[tuple[str, frozenset[str]]] = set()

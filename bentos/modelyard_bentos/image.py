@@ -32,6 +32,6 @@ class ServiceImage(Image):  # type: ignore[misc]  # BentoML brings no types
     def freeze(self, bento_fs: Path, envs: list[Any], platform_: str | None = None) -> Any:
         """Fills the bento's folder."""
         carry(bento_fs / SOURCE, self.model_folder, self.settings)
-        self.python_requirements += "\n".join(requirements(self.model_folder)) + "\n"
+        self.python_requirements += "\n".join(requirements(self.model_folder, self.settings)) + "\n"
         self.lock_python_packages = False  # they are pinned; locking them again takes most of a build's time
         return Image.freeze(self, bento_fs, envs, platform_)

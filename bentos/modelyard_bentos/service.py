@@ -130,7 +130,7 @@ class _Service:
     @bentoml.api(  # type: ignore[untyped-decorator]  # BentoML brings no types
         route="/predict",
         input_spec=request_model(_contract, _settings.serving.max_rows),
-        output_spec=answer_model(_contract),
+        output_spec=answer_model(_contract, ids=_settings.serving.feedback_key_file is not None),
     )
     def predict(self, rows: list[Any], columns: list[str] | None = None, timing: bool = False) -> Any:
         """Predicts rows given by column name, or as lists of values in the order of `columns`.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import starmap
+from collections.abc import Callable, Iterable
+from itertools import repeat, starmap
 from typing import Any
 
 import msgspec
@@ -14,7 +14,10 @@ from modelyard.api.models import class_text
 from modelyard.api.typed import nameable
 from modelyard.models.model import Model
 
-__all__ = ["AnswerEncoder"]
+__all__ = ["NO_IDS", "AnswerEncoder", "Id"]
+
+Id = str | msgspec.UnsetType
+NO_IDS: Iterable[Id] = repeat(msgspec.UNSET)
 
 
 class AnswerEncoder:
@@ -43,37 +46,49 @@ class AnswerEncoder:
         self._reference = reference
         self._encode = msgspec.json.Encoder().encode
 
-    def one(self, scores: list[float]) -> tuple[bytes, float]:
-        """Returns the answer for one row, and the code of its class or the value itself."""
-        if not self._labels:
-            return self._encode(_Answer([_Value(scores[0])], self._reference)), scores[0]
-        code = int(scores[1] > self._threshold) if len(scores) == 2 else scores.index(max(scores))
-        prediction = _Prediction(self._labels[code], self._probabilities(*scores))
-        return self._encode(_Answer([prediction], self._reference)), code
+    def code(self, scores: list[float]) -> int:
+        """Returns the code of one row's class; 0 where values are predicted."""
+        return int(scores[1] > self._threshold) if len(scores) == 2 else scores.index(max(scores))
 
-    def many(self, scores: NDArray[np.floating], decided: list[Any], timing: dict[str, float] | None = None) -> bytes:
+    def one(self, scores: list[float], code: int, identity: Id = msgspec.UNSET) -> bytes:
+        """Returns the answer for one row."""
+        if not self._labels:
+            return self._encode(_Answer([_Value(scores[0], identity)], self._reference))
+        prediction = _Prediction(self._labels[code], self._probabilities(*scores), identity)
+        return self._encode(_Answer([prediction], self._reference))
+
+    def many(
+        self,
+        scores: NDArray[np.floating],
+        decided: list[Any],
+        timing: dict[str, float] | None = None,
+        ids: Iterable[Id] = NO_IDS,
+    ) -> bytes:
         """Returns the answer for rows.
 
         Args:
             scores: Probabilities (n, classes) or values (n,).
             decided: Labels or values, n of them.
             timing: Milliseconds by step, where they were asked for.
+            ids: Of the predictions, n of them at least.
         """
         predictions: list[Any]
         if self._labels:
-            predictions = list(map(_Prediction, decided, starmap(self._probabilities, scores.tolist())))
+            predictions = list(map(_Prediction, decided, starmap(self._probabilities, scores.tolist()), ids))
         else:
-            predictions = list(map(_Value, decided))
+            predictions = list(map(_Value, decided, ids))
         return self._encode(_Answer(predictions, self._reference, timing or msgspec.UNSET))
 
 
 class _Value(msgspec.Struct, gc=False):
     value: float
+    id: Id
 
 
 class _Prediction(msgspec.Struct, gc=False):
     label: Any
     probabilities: Any
+    id: Id
 
 
 class _Answer(msgspec.Struct, gc=False):

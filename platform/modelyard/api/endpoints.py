@@ -12,7 +12,18 @@ from modelyard.api.predict import Predictor, Request
 from modelyard.api.problems import MEDIA_TYPE, RequestProblem
 from modelyard.monitoring.metrics import PredictionMetrics, RouteMetrics
 
-__all__ = ["Answer", "Endpoint", "Fixed", "Format", "Headers", "JsonPrediction", "Prediction", "Scrape", "refusal"]
+__all__ = [
+    "Answer",
+    "Endpoint",
+    "Fixed",
+    "Format",
+    "Headers",
+    "JsonPrediction",
+    "Prediction",
+    "Scrape",
+    "other_format",
+    "refusal",
+]
 
 Headers = Mapping[bytes, bytes]
 JSON = b"application/json"
@@ -36,6 +47,22 @@ class Answer(msgspec.Struct, gc=False):
 
 # answers a body; raises RequestProblem
 Format = Callable[[bytes], Answer]
+
+
+def other_format(headers: Headers, formats: Mapping[bytes, Format]) -> Format | None:
+    """Returns what answers a body by its media type; none where it is JSON.
+
+    Raises:
+        RequestProblem: Nothing does (415).
+    """
+    given = headers.get(b"content-type", JSON)
+    if given == JSON or (media_type := given.partition(b";")[0].strip().lower()) == JSON:
+        return None
+    answer = formats.get(media_type)
+    if answer is None:
+        known = ", ".join(each.decode() for each in (JSON, *formats))
+        raise RequestProblem(415, f"the body is {given.decode('latin-1')}; send it as one of: {known}")
+    return answer
 
 
 def refusal(problem: RequestProblem) -> Answer:
@@ -160,14 +187,8 @@ class JsonPrediction(Prediction):
 
     def read(self, body: bytes, headers: Headers) -> Request | Whole:
         """Returns the rows of a body; what is in another format is left to `finish` as a whole."""
-        given = headers.get(b"content-type", JSON)
-        if given != JSON and (media_type := given.partition(b";")[0].strip().lower()) != JSON:
-            answer = self._formats.get(media_type)
-            if answer is None:
-                known = ", ".join(each.decode() for each in (JSON, *self._formats))
-                raise RequestProblem(415, f"the body is {given.decode('latin-1')}; send it as one of: {known}")
-            return Whole(body, answer)
-        return self._predictor.read(body)
+        answer = other_format(headers, self._formats)
+        return self._predictor.read(body) if answer is None else Whole(body, answer)
 
     def seconds(self, request: Request | Whole) -> float:
         """Returns the estimate from the number of rows; other formats are for many."""

@@ -60,15 +60,23 @@ class Lane:
         endpoints: By path.
         metrics: Counts requests.
         serving: Limits, keys and the like.
+        at_end: What there is to do once the last request is answered; may take seconds.
     """
 
     def __init__(
-        self, app: ASGIApp, *, endpoints: Mapping[str, Endpoint], metrics: PredictionMetrics, serving: ServingSettings
+        self,
+        app: ASGIApp,
+        *,
+        endpoints: Mapping[str, Endpoint],
+        metrics: PredictionMetrics,
+        serving: ServingSettings,
+        at_end: Callable[[], None] | None = None,
     ) -> None:
         self.app = app
         self._endpoints = endpoints
         self._metrics = metrics
         self._serving = serving
+        self._at_end = at_end
         self._keys = Keys(serving.keys_file) if serving.keys_file else None
         self._open: frozenset[str] = PAGE_PATHS if serving.page else frozenset()
         self._drain = Drain(serving.drain_seconds)
@@ -92,6 +100,8 @@ class Lane:
             return self._answer(endpoint, scope, receive, send)
         if scope["type"] == "lifespan":
             self._start(scope)
+            if self._at_end is not None:
+                receive = _then_end(receive, self._at_end)
         return self.app(scope, receive, send)
 
     def _start(self, scope: Scope) -> None:
@@ -272,6 +282,18 @@ def _length(headers: Headers) -> float:
         return float("inf")
     length = headers.get(b"content-length", b"0")
     return int(length) if length.isdigit() else 0
+
+
+def _then_end(receive: Receive, at_end: Callable[[], None]) -> Receive:
+    """The server says that it shuts down when all requests are answered."""
+
+    async def receive_and_end() -> Message:
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            await asyncio.to_thread(at_end)
+        return message
+
+    return receive_and_end
 
 
 def _for_origins(app: ASGIApp, origins: list[str]) -> ASGIApp:

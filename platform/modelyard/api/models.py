@@ -11,10 +11,13 @@ from modelyard.data.contract import Contract
 from modelyard.utils.types import Label, Task
 
 __all__ = [
+    "FeedbackAnswer",
+    "FeedbackRequest",
     "Health",
     "ModelDescription",
     "ModelList",
     "ModelReference",
+    "Outcome",
     "ParityCounts",
     "PredictionRequest",
     "PredictionResponse",
@@ -80,6 +83,29 @@ class ModelList(BaseModel):
     models: list[ModelDescription]
 
 
+class Outcome(BaseModel):
+    """What became of a prediction."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(description="As the prediction had it.")
+    actual: Label = Field(description="The true label or value.")
+
+
+class FeedbackRequest(BaseModel):
+    """Outcomes of earlier predictions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    feedback: list[Outcome]
+
+
+class FeedbackAnswer(BaseModel):
+    """What was done with outcomes."""
+
+    counted: int = Field(description="How many.")
+
+
 class Health(BaseModel):
     """Whether the service answers, and with what."""
 
@@ -124,8 +150,13 @@ def request_model(contract: Contract, max_rows: int) -> type[BaseModel]:
     return create_model("PredictRequest", __config__=config, __doc__=REQUEST, **definitions)
 
 
-def answer_model(contract: Contract) -> type[BaseModel]:
-    """Returns the type of an answer: a prediction for each row, and the model that made it."""
+def answer_model(contract: Contract, *, ids: bool) -> type[BaseModel]:
+    """Returns the type of an answer: a prediction for each row, and the model that made it.
+
+    Args:
+        contract: What is predicted.
+        ids: Whether predictions have ids.
+    """
     classes = contract.target.classes
     fields: dict[str, Any]
     if classes:
@@ -137,6 +168,8 @@ def answer_model(contract: Contract) -> type[BaseModel]:
         }
     else:
         fields = {"value": (float, Field(description=f"The value of {contract.target.name}."))}
+    if ids:
+        fields["id"] = (str, Field(description="What to tell at /api/v1/feedback with the outcome."))
     prediction: Any = create_model("Prediction", __doc__="The prediction for one row.", **fields)
     return create_model(
         "PredictAnswer",

@@ -8,7 +8,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from modelyard.api.models import answer_model, request_model
+from modelyard.api.feedback import FEEDBACK
+from modelyard.api.models import FeedbackAnswer, FeedbackRequest, answer_model, request_model
 from modelyard.api.problems import MEDIA_TYPE, ProblemDetails
 from modelyard.api.serving import PREDICT, Serving
 from modelyard.api.tensor_table import natural_datatype
@@ -40,6 +41,7 @@ REFUSALS = {
     429: "Too many requests at the same time.",
     503: "The service is about to end.",
 }
+FEEDBACK_BODIES = (FeedbackRequest, FeedbackAnswer)
 V2_BODIES = (InferRequest, InferAnswer, ServerMetadata, ModelMetadata, Liveness, Readiness, V2Problem)
 V2_TENSORS = (
     "One tensor for each column, of the shape [rows] or [rows, 1]; where all columns are numeric also a single one, of "
@@ -91,8 +93,23 @@ def _paths(serving: Serving) -> Document:
     alive = {"200": {"description": "Yes.", "content": {"text/plain": {}}}}
     probe = {"tags": ["service"], "responses": alive}
     ready = {"tags": ["service"], "responses": {**alive, "503": {"description": REFUSALS[503]}}}
+    feedback = {
+        "tags": ["prediction"],
+        "summary": "Tell what became of predictions",
+        "operationId": "feedback",
+        "description": "All outcomes of a request are counted or, where one is wrong, none. Tell each of them once.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _reference("FeedbackRequest")}}},
+        "responses": {
+            "200": {
+                "description": "All were counted.",
+                "content": {"application/json": {"schema": _reference("FeedbackAnswer")}},
+            },
+            **_refusals(400, 401, 408, 413, 415, 422, 429),
+        },
+    }
     return {
         PREDICT[0]: {"post": predict},
+        **({FEEDBACK: {"post": feedback}} if FEEDBACK in serving.endpoints else {}),
         "/livez": {"get": {**probe, "summary": "Whether the process works", "operationId": "livez"}},
         "/readyz": {"get": {**ready, "summary": "Whether it takes requests", "operationId": "readyz"}},
         **_v2_paths(serving),
@@ -155,8 +172,8 @@ def _schemas(serving: Serving) -> Document:
     contract = serving.served.model.contract
     bodies: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (request_model(contract, serving.settings.serving.max_rows), "validation"),
-        (answer_model(contract), "serialization"),
-        *((body, "validation") for body in (ProblemDetails, *V2_BODIES)),
+        (answer_model(contract, ids=FEEDBACK in serving.endpoints), "serialization"),
+        *((body, "validation") for body in (ProblemDetails, *FEEDBACK_BODIES, *V2_BODIES)),
     ]
     _, document = models_json_schema(bodies, ref_template=REFERENCE)
     schemas: Document = document["$defs"]

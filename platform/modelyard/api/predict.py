@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 
-from modelyard.api.answers import AnswerEncoder
+from modelyard.api.answers import NO_IDS, AnswerEncoder, Id
 from modelyard.api.decoding import MOST_ERRORS, Decoder
+from modelyard.api.prediction_ids import PredictionIds
 from modelyard.api.problems import FieldProblem, RequestProblem, pointer
 from modelyard.api.typed import request_type
 from modelyard.data.contract import Contract
@@ -24,6 +26,9 @@ from modelyard.errors import ContractViolation
 from modelyard.models.model import Model, Scores
 from modelyard.models.scorer import OnnxScorer, RowScorer
 from modelyard.monitoring.metrics import PredictionMetrics
+
+if TYPE_CHECKING:
+    from modelyard.monitoring.prediction_log import PredictionLog  # it brings pyarrow
 
 __all__ = ["Predictions", "Predictor", "Request"]
 
@@ -61,10 +66,12 @@ class Predictions:
     Attributes:
         scores: Probabilities (n, classes) or values (n,).
         decided: Labels as in the training table, or values, n of them.
+        ids: Of the predictions, n of them at least.
     """
 
     scores: Scores
     decided: list[Any]
+    ids: Iterable[Id] = NO_IDS
 
 
 class Predictor:
@@ -75,12 +82,21 @@ class Predictor:
         max_rows: Most rows in one request.
         metrics: Counts rows, predictions and violations of the contract.
         edges: Of the bins in which predicted values are counted; none: the contract's.
+        ids: Gives each prediction of a JSON answer an id; none: they have none.
+        log: Where predictions are logged; none: nowhere.
     """
 
     def __init__(
-        self, model: Model, max_rows: int, metrics: PredictionMetrics, edges: Sequence[float] | None = None
+        self,
+        model: Model,
+        max_rows: int,
+        metrics: PredictionMetrics,
+        edges: Sequence[float] | None = None,
+        ids: PredictionIds | None = None,
+        log: PredictionLog | None = None,
     ) -> None:
         self.model, self.metrics, self.max_rows = model, metrics, max_rows
+        self._ids, self._log = ids, log
         contract = model.contract
         self.decoder = Decoder(contract, max_rows)
         self.answers = AnswerEncoder(model)
@@ -96,6 +112,7 @@ class Predictor:
             self._row = RowScorer(model.scorer, len(contract.target.classes) or 1)
             self._encode_row = RowEncoder(contract, self._row.matrix)
             self._row_bytes = memoryview(self._row.matrix.data).tobytes
+        self._keep_rows = metrics.cells is not None or log is not None
         self.seconds_a_row = self._measure()
         metrics.expect(self.answers.classes, self._violations.possible, edges or contract.target.bins)
 
@@ -137,12 +154,12 @@ class Predictor:
         """
         matrix = self._encode(request)
         encoded = time.perf_counter()
-        predictions = self._predict(matrix)
+        predictions = self._predict(matrix, self._ids)
         timing = None
         if request.timing:
             scored = time.perf_counter()
             timing = {"decode_ms": 1e3 * (encoded - request.began), "predict_ms": 1e3 * (scored - encoded)}
-        return self.answers.many(predictions.scores, predictions.decided, timing)
+        return self.answers.many(predictions.scores, predictions.decided, timing, predictions.ids)
 
     def finish_one(self, request: Request) -> bytes:
         """Does what `finish` does, for one row and in one thread at a time, through buffers that are there already.
@@ -162,9 +179,16 @@ class Predictor:
         scores = self._row()
         if not isfinite(sum(scores)):
             return self.finish(request)
-        answer, predicted = self.answers.one(scores)
-        self.metrics.count_one(predicted, self._row_bytes() if self.metrics.cells is not None else None)
-        return answer
+        code = self.answers.code(scores)
+        identity: Id = UNSET
+        if self._ids is not None:
+            identity = self._ids.issue(code, scores[code] if len(scores) > 2 else scores[-1])
+        predicted = code if self.answers.classes else scores[0]
+        row = self._row_bytes() if self._keep_rows else b""
+        self.metrics.count_one(predicted, row if self.metrics.cells is not None else None)
+        if self._log is not None:
+            self._log.add((identity or None,), row, (predicted,), scores)
+        return self.answers.one(scores, code, identity)
 
     def predict_table(self, table: Mapping[str, Any]) -> Predictions:
         """Predicts columns of equal length, which are in no request of ours.
@@ -206,18 +230,23 @@ class Predictor:
         for one in found:
             self.metrics.count_violation(one.column, one.kind, one.count)
 
-    def _predict(self, matrix: NDArray[np.float32]) -> Predictions:
+    def _predict(self, matrix: NDArray[np.float32], issuer: PredictionIds | None = None) -> Predictions:
         scores = self.model.scorer(matrix)
         if not np.isfinite(scores).all():
             raise _no_answer(scores)
-        predicted: NDArray[Any] = self.model.codes(scores) if self.answers.classes else scores
+        classes = self.answers.classes
+        codes = self.model.codes(scores) if classes else np.zeros(len(scores), dtype=np.int64)
+        predicted: NDArray[Any] = codes if classes else scores
         if self.metrics.cells is not None:
             self.metrics.cells.count(matrix, predicted)
-        if not self.answers.classes:
+        if classes:
+            self.metrics.count_codes(codes)
+        else:
             self.metrics.count_values(scores)
-            return Predictions(scores, scores.tolist())
-        self.metrics.count_codes(predicted)
-        return Predictions(scores, self.model.decide(scores).tolist())
+        ids = None if issuer is None else list(map(issuer.issue, codes.tolist(), _shown(scores, codes).tolist()))
+        if self._log is not None:
+            self._log.add(ids or [None] * len(scores), matrix.tobytes(), predicted.tolist(), scores.ravel().tolist())
+        return Predictions(scores, self.model.decide(scores).tolist() if classes else scores.tolist(), ids or NO_IDS)
 
     def _measure(self) -> float:
         """Seconds that a row takes, from the model alone: the example, alone or many times where that is fast."""
@@ -237,6 +266,13 @@ class Predictor:
         """The wide type takes any number where the contract has whole ones."""
         values = row if type(row) is tuple else astuple(row)
         return all(values[place] is None or values[place].is_integer() for place in self._whole)
+
+
+def _shown(scores: Scores, codes: NDArray[np.int64]) -> Scores:
+    """The score that an id carries: a value, the positive class's probability, or of many classes the predicted's."""
+    if scores.ndim == 1:
+        return scores
+    return scores[:, 1] if scores.shape[1] == 2 else np.take_along_axis(scores, codes[:, None], 1)[:, 0]
 
 
 def _no_answer(scores: Scores) -> RequestProblem:

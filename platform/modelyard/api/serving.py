@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 
 from modelyard.api.endpoints import Answer, Endpoint, Fixed, JsonPrediction, Scrape, refusal
+from modelyard.api.feedback import FEEDBACK, FeedbackEndpoint
 from modelyard.api.formats import find_formats
 from modelyard.api.predict import Predictor
+from modelyard.api.prediction_ids import PredictionIds
 from modelyard.api.problems import RequestProblem
 from modelyard.api.source import ServedModel
 from modelyard.api.v2 import v2_endpoints
 from modelyard.config.models import Settings
+from modelyard.errors import ConfigError
 from modelyard.monitoring.cells import CellMetrics
 from modelyard.monitoring.exposition import serve_metrics
+from modelyard.monitoring.feedback import FeedbackMetrics
 from modelyard.monitoring.metrics import PredictionMetrics
+
+if TYPE_CHECKING:
+    from modelyard.monitoring.prediction_log import PredictionLog  # it brings pyarrow
 
 __all__ = ["PREDICT", "Serving"]
 
@@ -46,13 +53,21 @@ class Serving:
         self.settings = settings
         model, limits = served.model, settings.serving
         self.metrics = self._metrics()
-        self.predictor = Predictor(model, limits.max_rows, self.metrics, limits.prediction_bins)
+        self._ids = self._issuer()
+        self._log = self._open_log()
+        bins = limits.prediction_bins
+        self.predictor = Predictor(model, limits.max_rows, self.metrics, bins, self._ids, self._log)
         self.endpoints = dict(self._endpoints())
 
     @property
     def lane(self) -> dict[str, Any]:
         """The arguments of the lane."""
-        return {"endpoints": self.endpoints, "metrics": self.metrics, "serving": self.settings.serving}
+        return {
+            "endpoints": self.endpoints,
+            "metrics": self.metrics,
+            "serving": self.settings.serving,
+            "at_end": self._log.close if self._log is not None else None,
+        }
 
     def expose_metrics(self) -> None:
         """Serves the figures on a port of their own, where the settings name one; once in each process that answers.
@@ -75,12 +90,43 @@ class Serving:
             metrics.cells = CellMetrics(metrics.registry, model.contract, predicted)
         return metrics
 
+    def _issuer(self) -> PredictionIds | None:
+        path, model = self.settings.serving.feedback_key_file, self.served.model
+        if path is None:
+            return None
+        return PredictionIds(path, model.version, model.contract.target, self.settings.serving.feedback_days)
+
+    def _open_log(self) -> PredictionLog | None:
+        settings, model = self.settings.serving.prediction_log, self.served.model
+        if settings.url is None:
+            return None
+        try:
+            from modelyard.monitoring.prediction_log import PredictionLog
+
+            return PredictionLog(settings, model.contract, model.version, self.metrics.registry)
+        except ImportError as error:
+            raise ConfigError(
+                "serving.prediction_log.url",
+                f"a log needs {error.name or error}",
+                hint="install modelyard[log]; of the images serving-sklearn has it",
+            ) from None
+
+    def _feedback(self, ids: PredictionIds) -> FeedbackEndpoint:
+        model, card = self.served.model, self.served.card
+        target, held_out = model.contract.target, card.held_out if card is not None else {}
+        names = self.predictor.answers.classes
+        outcomes = FeedbackMetrics(self.metrics.registry, target, names, model.version, held_out)
+        route = self.metrics.route(FEEDBACK)
+        return FeedbackEndpoint(route, ids, outcomes, target, self.settings.serving.max_rows)
+
     def _endpoints(self) -> Mapping[str, Endpoint]:
         found: dict[str, Endpoint] = {}
         formats = find_formats(self.predictor, self.settings.serving.max_body_bytes)
         for path in PREDICT:
             found[path] = JsonPrediction(self.metrics.route(path), self.predictor, formats)
         found |= v2_endpoints(self.predictor, self.metrics)
+        if self._ids is not None:
+            found[FEEDBACK] = self._feedback(self._ids)
         for path, answer in {**dict.fromkeys(LIVE, _alive), **dict.fromkeys(READY, _ready)}.items():
             found[path] = Fixed(self.metrics.route(path), answer)
         route, port = self.metrics.route("/metrics"), self.settings.serving.metrics_port

@@ -14,6 +14,7 @@ __all__ = [
     "DataSettings",
     "MlSettings",
     "ModelSettings",
+    "PredictionLogSettings",
     "RolloutSettings",
     "ServingSettings",
     "Settings",
@@ -157,6 +158,20 @@ class TuningSettings(_Group):
         return self
 
 
+class PredictionLogSettings(_Group):
+    """What a service writes down of what it predicts."""
+
+    url: str | None = Field(None, description="Folder or fsspec URL of the log; none: there is none.")
+    sample: float = Field(1.0, gt=0, le=1, description="Share of the requests that are logged.")
+    rows: int = Field(10_000, ge=1, description="Rows of a file; a worker writes one as soon as it has so many.")
+    seconds: float = Field(60.0, gt=0, description="Longest time between two files of a worker that has any rows.")
+    buffer_mb: float = Field(
+        64.0, gt=0, description="Megabytes that may wait in a worker while storage is slow; rows beyond are dropped."
+    )
+    redact: list[Name] = Field(default_factory=list, description="Columns that are left out of the log.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the fsspec file system.")
+
+
 class ServingSettings(_Group):
     """The packed service."""
 
@@ -201,6 +216,17 @@ class ServingSettings(_Group):
     )
     drift: bool = Field(
         True, description="Whether predicted rows are counted by column and bin of the contract, to tell drift from."
+    )
+    feedback_key_file: str | None = Field(
+        None,
+        description="File with a secret of 16 to 64 characters that signs the ids of predictions, the same for all "
+        "replicas; none: predictions have no ids, and /api/v1/feedback is not there.",
+    )
+    feedback_days: float = Field(
+        30.0, gt=0, description="Days in which the outcome of a prediction is taken; older ids are refused."
+    )
+    prediction_log: PredictionLogSettings = Field(
+        default_factory=PredictionLogSettings, description="Whether predictions are written down, and where."
     )
     labels: dict[Name, Name] = Field(default_factory=dict, description="Labels of the bento.")
 

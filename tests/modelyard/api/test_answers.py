@@ -42,7 +42,8 @@ def test_one_and_many_write_the_same_and_what_the_model_decides(classes: tuple[A
     assert [prediction["label"] for prediction in many["predictions"]] == decided
     texts = [str(label).lower() if isinstance(label, bool) else str(label) for label in classes]
     for row, label, prediction in zip(scores, decided, many["predictions"], strict=True):
-        one, code = answers.one(row.tolist())
+        code = answers.code(row.tolist())
+        one = answers.one(row.tolist(), code)
         assert json.loads(one) == {"predictions": [prediction], "model": many["model"]}
         assert one == answers.many(row[None], [label])
         assert classes[code] == label
@@ -58,13 +59,13 @@ def test_a_score_at_the_threshold_is_negative_in_both_ways(threshold: float) -> 
     at = np.float32(threshold)
     for score in (at, np.nextafter(at, np.float32(0)), np.nextafter(at, np.float32(1))):
         scores = np.array([[1 - score, score]], dtype=np.float32)
-        assert answers.one(scores[0].tolist())[1] == model.codes(scores)[0]
+        assert answers.code(scores[0].tolist()) == model.codes(scores)[0]
 
 
 def test_of_equal_scores_the_first_class_is_taken() -> None:
     model = model_of("multiclass", "a", "b", "c")
     scores = np.array([[0.2, 0.4, 0.4]], dtype=np.float32)
-    assert AnswerEncoder(model).one(scores[0].tolist())[1] == model.codes(scores)[0] == 1
+    assert AnswerEncoder(model).code(scores[0].tolist()) == model.codes(scores)[0] == 1
 
 
 def test_values_are_written_as_they_are() -> None:
@@ -73,12 +74,21 @@ def test_values_are_written_as_they_are() -> None:
     many = json.loads(answers.many(values, values.tolist()))
     assert [prediction["value"] for prediction in many["predictions"]] == values.tolist()
     for value, prediction in zip(values.tolist(), many["predictions"], strict=True):
-        one, told = answers.one([value])
-        assert json.loads(one)["predictions"] == [prediction]
-        assert told == value
+        assert answers.code([value]) == 0
+        assert json.loads(answers.one([value], 0))["predictions"] == [prediction]
 
 
 def test_timing_is_written_where_there_is_one() -> None:
     answers = AnswerEncoder(model_of("regression"))
     assert json.loads(answers.many(np.ones(1), [1.0], {"decode_ms": 0.5}))["timing"] == {"decode_ms": 0.5}
     assert "timing" not in json.loads(answers.many(np.ones(1), [1.0]))
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_ids_are_written_where_there_are_some(task: str) -> None:
+    answers = AnswerEncoder(model_of(task))
+    scores = np.array([[0.25, 0.75]] if task == "binary" else [0.75])
+    one = answers.one(scores.ravel().tolist(), 0, "abc")
+    assert json.loads(one)["predictions"][0]["id"] == "abc"
+    assert "id" not in json.loads(answers.one(scores.ravel().tolist(), 0))["predictions"][0]
+    assert json.loads(answers.many(scores, ["<=50K"], ids=["abc"]))["predictions"][0]["id"] == "abc"

@@ -1,0 +1,123 @@
+"""Prediction ids: short signed texts that carry what was predicted, so that any replica can take the outcome.
+
+No replica keeps what it answered. An id says which version predicted what and when, and its signature says that this
+service did: 24 bytes, the version, and a MAC of 8 bytes (BLAKE2b with a key, RFC 7693), in base64 for URLs.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import itertools
+import secrets
+import struct
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelyard.data.contract import Target
+from modelyard.errors import ConfigError
+
+__all__ = ["ForeignId", "Issued", "PredictionIds"]
+
+# when in seconds, number, what the classes are, code of the class, its probability or the value
+BODY = struct.Struct(">IQHHd")
+MAC_BYTES = 8
+LEAST_KEY, LONGEST_KEY = 16, 64
+LONGEST_ID = 256
+SECONDS_A_DAY = 86_400
+TO_URL, FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
+
+
+class ForeignId(ValueError):
+    """An id that this service does not take, with the reason as its text."""
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What an id says.
+
+    Attributes:
+        version: Of the model that predicted.
+        code: Of the predicted class; 0 where values are predicted.
+        score: The positive class's probability, of more than two classes the predicted one's; or the value.
+    """
+
+    version: str
+    code: int
+    score: float
+
+
+class PredictionIds:
+    """Makes and reads the ids of one model's predictions.
+
+    Args:
+        path: File with a key a line. The first signs; the others are taken too, so that a key can be replaced.
+        version: Of the model.
+        target: What it predicts.
+        days: How long an id is taken.
+
+    Raises:
+        ConfigError: The file cannot be read, or a key is too short or too long.
+    """
+
+    def __init__(self, path: str, version: str, target: Target, days: float) -> None:
+        self._macs = [hashlib.blake2b(key=key, digest_size=MAC_BYTES) for key in _read_keys(path)]
+        self._sign = self._macs[0].copy
+        self._version = version.encode()
+        self._classes = zlib.crc32(repr(target.classes).encode()) & 0xFFFF
+        self._seconds = days * SECONDS_A_DAY
+        # replicas that start at once have numbers of their own
+        self._numbers = itertools.count(secrets.randbits(63))
+
+    def issue(self, code: int, score: float) -> str:
+        """Returns the id of a new prediction, given as `Issued` has it."""
+        body = BODY.pack(int(time.time()), next(self._numbers), self._classes, code, score) + self._version
+        mac = self._sign()
+        mac.update(body)
+        return binascii.b2a_base64(body + mac.digest(), newline=False).translate(TO_URL).rstrip(b"=").decode()
+
+    def read(self, text: str) -> Issued:
+        """Returns what an id says.
+
+        Raises:
+            ForeignId: It is none, another service's, too old, or of a model with other classes.
+        """
+        body = self._verified(text)
+        when, _, classes, code, score = BODY.unpack_from(body)
+        if time.time() - when > self._seconds:
+            raise ForeignId(f"is older than {self._seconds / SECONDS_A_DAY:g} days")
+        if classes != self._classes:
+            raise ForeignId("is of a model that predicts other classes")
+        return Issued(body[BODY.size :].decode(), code, score)
+
+    def _verified(self, text: str) -> bytes:
+        try:
+            raw = text[:LONGEST_ID].encode("ascii").translate(FROM_URL)
+            whole = binascii.a2b_base64(raw + b"=" * (-len(raw) % 4), strict_mode=True)
+        except (UnicodeEncodeError, binascii.Error):
+            raise ForeignId("is no id of a prediction") from None
+        body, given = whole[:-MAC_BYTES], whole[-MAC_BYTES:]
+        for signer in self._macs:
+            mac = signer.copy()
+            mac.update(body)
+            if hmac.compare_digest(mac.digest(), given) and len(body) >= BODY.size:
+                return body
+        raise ForeignId("is not signed by this service")
+
+
+def _read_keys(path: str) -> list[bytes]:
+    try:
+        lines = Path(path).read_bytes().splitlines()
+    except OSError as error:
+        raise ConfigError("serving.feedback_key_file", f"{path} cannot be read: {error.strerror}") from None
+    keys = [line.strip() for line in lines if line.strip()]
+    if not keys or not all(LEAST_KEY <= len(key) <= LONGEST_KEY for key in keys):
+        raise ConfigError(
+            "serving.feedback_key_file",
+            f"{path} needs a key of {LEAST_KEY} to {LONGEST_KEY} characters on each line",
+            hint="make one with: openssl rand -hex 32",
+        )
+    return keys

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import datetime as dt
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from prometheus_client import CollectorRegistry
+
+from modelyard.config.models import PredictionLogSettings
+from modelyard.data.encoding import Encoder
+from modelyard.errors import ConfigError, TableUnreadable
+from modelyard.monitoring import prediction_log
+from modelyard.monitoring.prediction_log import OWN_COLUMNS, PredictionLog
+from served_model import make_contract, make_table
+
+VERSION = "3f2a91b04c77"
+FRAME = make_table()
+CONTRACT = make_contract(FRAME)
+MATRIX = Encoder(CONTRACT).encode(FRAME)
+WAIT_S = 30.0
+
+
+class Log:
+    """A log in a folder, and what it counted."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.folder, self.registry = folder, CollectorRegistry()
+        given = PredictionLogSettings(url=str(folder), **{"seconds": 3600, **settings})
+        self.log = PredictionLog(given, CONTRACT, VERSION, self.registry)
+
+    def add(self, row: int, identity: str | None = None) -> None:
+        self.log.add((identity,), MATRIX[row].tobytes(), (row % 2,), [0.25, 0.75])
+
+    def files(self) -> list[Path]:
+        return sorted(self.folder.rglob("*.parquet"))
+
+    def counted(self, outcome: str) -> float:
+        return self.registry.get_sample_value("modelyard_prediction_log_rows_total", {"outcome": outcome}) or 0.0
+
+
+@pytest.fixture
+def logs() -> Iterator[list[Log]]:
+    made: list[Log] = []
+    yield made
+    for each in made:
+        each.log.close()
+
+
+def make(logs: list[Log], folder: Path, **settings: Any) -> Log:
+    logs.append(Log(folder, **settings))
+    return logs[-1]
+
+
+def test_what_was_predicted_is_in_a_file_that_says_when_and_by_which_process(logs: list[Log], tmp_path: Path) -> None:
+    log = make(logs, tmp_path)
+    for row in range(10):
+        log.add(row, f"id-{row}")
+    log.log.add([None] * 5, MATRIX[10:15].tobytes(), [1] * 5, np.full((5, 2), 0.5).ravel().tolist())
+    log.log.close()
+    (path,) = log.files()
+    assert re.fullmatch(r"date=\d{4}-\d\d-\d\d/hour=\d\d/.+-\d+-\d+\.parquet", str(path.relative_to(tmp_path)))
+    table = pq.ParquetFile(path).read().to_pandas()
+    assert tuple(table.columns) == (*OWN_COLUMNS, *CONTRACT.names)
+    assert np.array_equal(Encoder(CONTRACT).encode(table), MATRIX[:15], equal_nan=True)
+    assert table["(id)"].tolist()[:10] == [f"id-{row}" for row in range(10)]
+    assert table["(id)"].isna().sum() == 5
+    assert table["(version)"].unique().tolist() == [VERSION]
+    assert table["(prediction)"].tolist()[:3] == ["<=50K", ">50K", "<=50K"]
+    assert [each.tolist() for each in table["(scores)"][9:11]] == [[0.25, 0.75], [0.5, 0.5]]
+    assert (dt.datetime.now(dt.UTC) - table["(time)"]).max() < dt.timedelta(minutes=5)
+    assert log.counted("written") == 15
+
+
+def test_a_file_is_written_as_soon_as_it_has_its_rows(logs: list[Log], tmp_path: Path) -> None:
+    log = make(logs, tmp_path, rows=5)
+    wait = threading.Event()
+    for row in range(5):
+        log.add(row)
+    assert until(wait, lambda: log.counted("written") == 5)
+    assert len(log.files()) == 1
+
+
+def test_a_file_is_written_after_its_seconds(logs: list[Log], tmp_path: Path) -> None:
+    log = make(logs, tmp_path, seconds=0.05)
+    log.add(0)
+    assert until(threading.Event(), lambda: log.counted("written") == 1)
+
+
+def test_while_storage_is_slow_rows_are_dropped_and_counted_and_nobody_waits(
+    logs: list[Log], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go_on = threading.Event(), threading.Event()
+    write_bytes = prediction_log.write_bytes
+
+    def slow(*arguments: Any) -> None:
+        writing.set()
+        assert go_on.wait(WAIT_S)
+        write_bytes(*arguments)
+
+    monkeypatch.setattr(prediction_log, "write_bytes", slow)
+    log = make(logs, tmp_path, rows=10, buffer_mb=0.02)
+    most = log.log._most
+    assert 20 < most < 60
+    for row in range(10):
+        log.add(row)
+    assert writing.wait(WAIT_S)
+    for row in range(100):
+        log.add(row)
+    # what is being written counts too
+    assert log.counted("dropped") == 110 - most
+    go_on.set()
+    assert until(threading.Event(), lambda: log.counted("written") == most)
+
+
+def test_a_storage_that_fails_is_said_and_counted(
+    logs: list[Log], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise TableUnreadable("s3://bucket/log", "cannot be written: Access Denied")
+
+    monkeypatch.setattr(prediction_log, "write_bytes", fail)
+    log = make(logs, tmp_path)
+    log.add(0)
+    log.log.close()
+    assert log.counted("failed") == 1
+    assert caplog.messages == [
+        "1 rows of the prediction log are lost: s3://bucket/log: cannot be written: Access Denied"
+    ]
+
+
+def test_redacted_columns_are_in_no_file(logs: list[Log], tmp_path: Path) -> None:
+    log = make(logs, tmp_path, redact=["age", "model_config"])
+    log.add(0)
+    log.log.close()
+    names = pq.ParquetFile(log.files()[0]).schema_arrow.names
+    assert {"age", "model_config"}.isdisjoint(names)
+    assert "json" in names
+
+
+def test_a_sample_is_logged(logs: list[Log], tmp_path: Path) -> None:
+    log = make(logs, tmp_path, sample=0.25)
+    for row in range(2000):
+        log.add(row % len(MATRIX))
+    log.log.close()
+    assert 350 < log.counted("written") < 650
+    assert log.counted("dropped") == 0
+
+
+def test_two_processes_of_one_name_and_number_write_two_files(logs: list[Log], tmp_path: Path) -> None:
+    for row in range(2):
+        log = make(logs, tmp_path)
+        log.add(row)
+        log.log.close()
+    assert len(log.files()) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"redact": ["agee"]}, "there is no column 'agee'.*did you mean 'age'"),
+        ({"url": "nowhere://x"}, "nowhere://x cannot be used"),
+    ],
+)
+def test_what_cannot_be_logged_is_refused_at_the_start(tmp_path: Path, settings: Any, message: str) -> None:
+    given = PredictionLogSettings(**{"url": str(tmp_path), **settings})
+    with pytest.raises(ConfigError, match=message):
+        PredictionLog(given, CONTRACT, VERSION, CollectorRegistry())
+
+
+def until(event: threading.Event, holds: Any) -> bool:
+    """Whether something comes true; looks as often as a person would."""
+    return any(holds() or event.wait(0.02) for _ in range(int(WAIT_S / 0.02)))
