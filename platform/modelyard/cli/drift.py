@@ -31,7 +31,11 @@ def drift(
     ] = None,
     table: Annotated[
         str | None,
-        typer.Argument(metavar="TABLE", help="Table with the columns of the model's contract.", show_default=False),
+        typer.Argument(
+            metavar="TABLE",
+            help="Table with the columns of the model's contract, or the folder of a log of predictions.",
+            show_default=False,
+        ),
     ] = None,
     overrides: Overrides = None,
     prometheus: Annotated[
@@ -79,15 +83,19 @@ def drift(
 def _of_table(model: str, table: str, settings: Settings) -> dict[str, Observed]:
     from modelyard.data.loading import load_data
     from modelyard.models.artifact import load_model, read_card
-    from modelyard.monitoring.observed import table_cells
+    from modelyard.monitoring.observed import logged_cells, table_cells
 
     folder = model_folder(model, settings)
     loaded = load_model(folder, allow_pickle=settings.model.serve_original)
-    matrix = loaded.encode(load_data(table, reading_of(model, settings)))
-    scores = loaded.scorer(matrix)
-    predictions: Any = loaded.codes(scores) if loaded.contract.target.classes else scores
-    cells = table_cells(loaded.contract, read_card(folder).predicted, matrix, predictions)
-    return {loaded.contract.digest: cells}
+    contract, predicted = loaded.contract, read_card(folder).predicted
+    frame = load_data(table, reading_of(model, settings))
+    cells = logged_cells(contract, predicted, frame)
+    if cells is None:
+        matrix = loaded.encode(frame)
+        scores = loaded.scorer(matrix)
+        predictions: Any = loaded.codes(scores) if contract.target.classes else scores
+        cells = table_cells(contract, predicted, matrix, predictions)
+    return {contract.digest: cells}
 
 
 def _recorded(url: str, release: str, namespace: str | None, window: str, settings: Settings) -> dict[str, Observed]:

@@ -225,10 +225,10 @@ class ServingSettings(_Group):
     feedback_days: float = Field(
         30.0, gt=0, description="Days in which the outcome of a prediction is taken; older ids are refused."
     )
+    labels: dict[Name, Name] = Field(default_factory=dict, description="Labels of the bento.")
     prediction_log: PredictionLogSettings = Field(
         default_factory=PredictionLogSettings, description="Whether predictions are written down, and where."
     )
-    labels: dict[Name, Name] = Field(default_factory=dict, description="Labels of the bento.")
 
 
 class ApiSettings(_Group):

@@ -13,7 +13,7 @@ from modelyard.config.models import DataSettings
 from modelyard.data.bundled import SCHEME, load_bundled
 from modelyard.data.csv import read_csv
 from modelyard.data.formats import read_arrow, read_json_lines, read_parquet, write_table
-from modelyard.data.sources import format_of, read_bytes, write_bytes
+from modelyard.data.sources import format_of, parquet_files, read_bytes, write_bytes
 from modelyard.errors import ConfigError, TableUnreadable, UsageError, nearest
 
 __all__ = ["load_data", "save_data"]
@@ -23,7 +23,7 @@ def load_data(path: str | os.PathLike[str], settings: DataSettings | None = None
     """Loads a table.
 
     Args:
-        path: A file, an fsspec URL or ``sklearn://NAME``.
+        path: A file, a folder of Parquet files such as a log of predictions, an fsspec URL or ``sklearn://NAME``.
         settings: How to read it; its own ``path`` is not looked at.
         **options: Single settings that win over `settings`, such as ``separator=";"``.
 
@@ -74,6 +74,13 @@ def save_data(
 
 
 def _read(address: str, settings: DataSettings) -> pd.DataFrame:
+    files = parquet_files(address, settings.storage_options)
+    if files:
+        return pd.concat([_read_file(file, settings) for file in files], ignore_index=True)
+    return _read_file(address, settings)
+
+
+def _read_file(address: str, settings: DataSettings) -> pd.DataFrame:
     data = read_bytes(address, settings.storage_options)
     if not data:
         raise TableUnreadable(address, "is empty")

@@ -14,7 +14,7 @@ from fsspec.utils import infer_compression
 from modelyard.errors import TableUnreadable, nearest
 from modelyard.utils.sentences import first_line
 
-__all__ = ["TableFormat", "format_of", "read_bytes", "write_bytes"]
+__all__ = ["TableFormat", "format_of", "parquet_files", "read_bytes", "write_bytes"]
 
 TableFormat = Literal["csv", "parquet", "jsonl", "arrow"]
 
@@ -38,6 +38,27 @@ def format_of(path: str) -> TableFormat:
     return ENDINGS.get(ending, "csv")
 
 
+def parquet_files(path: str, storage_options: Mapping[str, Any] | None = None) -> list[str]:
+    """Returns the Parquet files in a folder and below it, in the order of their names; none where it is no folder.
+
+    Raises:
+        TableUnreadable: The address means nothing, or the folder has no such file.
+    """
+    try:
+        system, inner = url_to_fs(path, **(storage_options or {}))
+        if not system.isdir(inner):
+            return []
+        # what is being written has a name that begins with a dot
+        found = [each for each in system.find(inner) if each.endswith(".parquet") and "/." not in each]
+    except ImportError as error:
+        raise TableUnreadable(path, str(error).rstrip("."), "install the package for this kind of address") from None
+    except Exception as error:  # each file system raises what it likes
+        raise TableUnreadable(path, f"cannot be read: {_reason(error)}") from None
+    if not found:
+        raise TableUnreadable(path, "is a folder without Parquet files", "name the file in it")
+    return [str(system.unstrip_protocol(each)) for each in sorted(found)]
+
+
 def read_bytes(path: str, storage_options: Mapping[str, Any] | None = None) -> bytes:
     """Reads a whole file, unpacked where its ending says that it is compressed.
 
@@ -46,8 +67,6 @@ def read_bytes(path: str, storage_options: Mapping[str, Any] | None = None) -> b
     """
     try:
         system, inner = url_to_fs(path, **(storage_options or {}))
-        if system.isdir(inner):
-            raise TableUnreadable(path, "is a folder", "name the file in it")
         with system.open(inner, "rb", compression="infer") as file:
             return cast("bytes", file.read())
     except FileNotFoundError:

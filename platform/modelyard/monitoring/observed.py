@@ -1,22 +1,29 @@
-"""Rows by column and bin: those of a table, or those that Prometheus gathered from all replicas of a release."""
+"""Rows by column and bin: of a table, of a log, or those that Prometheus gathered from a release's replicas."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.data.contract import Contract
-from modelyard.monitoring.cells import PredictedCells
+from modelyard.data.encoding import Encoder
+from modelyard.monitoring.cells import PREDICTION, PredictedCells
 from modelyard.monitoring.drift import Cell
 from modelyard.monitoring.prometheus import ask
 
-__all__ = ["Observed", "recorded_cells", "table_cells"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["OWN_COLUMNS", "Observed", "logged_cells", "recorded_cells", "table_cells"]
 
 # column and cell, in the contract's order
 Observed = list[tuple[str, Cell]]
+# what a log of predictions has beside the contract's columns; in parentheses, as no column of a table is likely to be
+OWN_COLUMNS = ("(time)", "(id)", "(version)", PREDICTION, "(scores)")
 BY = "contract_digest, column, bin"
 LOW_EDGE = re.compile(r"^(?:from )?(\S+?)(?: to \S+)?$")
 
@@ -38,6 +45,28 @@ def table_cells(
         (column, Cell(name, share, rows))
         for (column, name), share, rows in zip(cells.names, cells.expected, counts, strict=True)
     ]
+
+
+def logged_cells(contract: Contract, predicted: Sequence[float], frame: pd.DataFrame) -> Observed | None:
+    """Counts rows of a log of predictions; none where the frame is something else.
+
+    Predictions are taken from the log, whichever version made them, and columns that it leaves out have no cells.
+
+    Args:
+        contract: What the rows are.
+        predicted: As `table_cells` takes them.
+        frame: What was read.
+    """
+    if not set(OWN_COLUMNS) <= set(frame.columns):
+        return None
+    hidden = [name for name in contract.names if name not in frame.columns]
+    matrix = Encoder(contract).encode(frame.assign(**dict.fromkeys(hidden)))
+    predictions = frame[PREDICTION]
+    if contract.target.classes:
+        predictions = predictions.map({label: code for code, label in enumerate(contract.target.classes)})
+    known = predictions.notna().to_numpy()
+    cells = table_cells(contract, predicted, matrix[known], predictions[known].to_numpy())
+    return [(column, cell) for column, cell in cells if column not in hidden]
 
 
 def recorded_cells(url: str, namespace: str, release: str, window: str) -> dict[str, Observed]:

@@ -28,13 +28,12 @@ from modelyard.data.decoding import decode
 from modelyard.data.encoding import features_of
 from modelyard.data.sources import write_bytes
 from modelyard.errors import ConfigError, ModelyardError, nearest
+from modelyard.monitoring.observed import OWN_COLUMNS
 
-__all__ = ["OWN_COLUMNS", "PredictionLog"]
+__all__ = ["PredictionLog"]
 
 logger = logging.getLogger(__name__)
 
-# in parentheses, as no column of a table is likely to be
-OWN_COLUMNS = ("(time)", "(id)", "(version)", "(prediction)", "(scores)")
 CLOSE_S = 10.0
 # what Python's objects of a row take, beside its numbers
 OVERHEAD_BYTES = 400

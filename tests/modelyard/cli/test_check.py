@@ -38,7 +38,7 @@ MALFORMED = [
     ("t.csv", GOOD, ("data.drop=[kk]",), 1, "data.drop: the table has no column 'kk'; did you mean 'k'?"),
     ("t.csv", GOOD, ("data.contract=t.csv",), 1, "t.csv: the contract is not JSON: "),
     ("t.csv", GOOD, ("data.path=foo://t.csv",), 1, "foo://t.csv: cannot be read: Protocol not known: foo"),
-    ("t.csv", GOOD, ("data.path=.",), 1, ".: is a folder; name the file in it"),
+    ("t.csv", GOOD, ("data.path=.",), 1, ".: is a folder without Parquet files; name the file in it"),
 ]
 
 

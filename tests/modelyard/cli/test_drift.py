@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from prometheus_client import CollectorRegistry
 
+from modelyard.config.models import PredictionLogSettings
 from modelyard.models.artifact import load_model
+from modelyard.monitoring.prediction_log import PredictionLog
 from served_model import make_table, save_served
 
 
@@ -52,6 +55,28 @@ def test_predictions_are_compared_where_the_card_knows_them(modelyard, frame, tm
     found = columns(modelyard("drift", "known", "same.csv", "--json"))["(prediction)"]
     assert {cell["bin"]: cell["rows"] for cell in found["cells"]} == pd.Series(predicted).value_counts().to_dict()
     assert [cell["expected"] for cell in found["cells"]] == [0.9, 0.1]
+
+
+def test_a_log_is_read_as_the_service_counted_it(modelyard, frame, tmp_path):
+    save_served(tmp_path / "known", frame, predicted=(0.5, 0.5))
+    write_log(tmp_path / "known", tmp_path / "log", frame, redact=["age"])
+    found = columns(modelyard("drift", "known", "log", "--json"))
+    assert "age" not in found
+    assert found["education-num"]["level"] == "stable"
+    # predictions are the log's, though the model could not make them any more
+    assert [cell["rows"] for cell in found["(prediction)"]["cells"]] == [0, len(frame)]
+    write_log(tmp_path / "known", tmp_path / "whole", frame)
+    assert modelyard("score", "known", "whole", "--output", "scored.csv").code == 0
+    scored = pd.read_csv(tmp_path / "scored.csv")
+    assert scored["prediction"].tolist() == load_model(tmp_path / "known").predict(frame).tolist()
+
+
+def write_log(model, folder, frame, **settings):
+    loaded = load_model(model)
+    log = PredictionLog(PredictionLogSettings(url=str(folder), **settings), loaded.contract, "v1", CollectorRegistry())
+    matrix = loaded.encode(frame)
+    log.add([None] * len(frame), matrix.tobytes(), [1] * len(frame), loaded.scorer(matrix).ravel().tolist())
+    log.close()
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,15 @@ from modelyard.config.models import PredictionLogSettings
 from modelyard.data.encoding import Encoder
 from modelyard.errors import ConfigError, TableUnreadable
 from modelyard.monitoring import prediction_log
-from modelyard.monitoring.prediction_log import OWN_COLUMNS, PredictionLog
+from modelyard.monitoring.observed import OWN_COLUMNS
+from modelyard.monitoring.prediction_log import PredictionLog
 from served_model import make_contract, make_table
+from waiting import DEADLINE_S, until
 
 VERSION = "3f2a91b04c77"
 FRAME = make_table()
 CONTRACT = make_contract(FRAME)
 MATRIX = Encoder(CONTRACT).encode(FRAME)
-WAIT_S = 30.0
 
 
 class Log:
@@ -79,17 +80,16 @@ def test_what_was_predicted_is_in_a_file_that_says_when_and_by_which_process(log
 
 def test_a_file_is_written_as_soon_as_it_has_its_rows(logs: list[Log], tmp_path: Path) -> None:
     log = make(logs, tmp_path, rows=5)
-    wait = threading.Event()
     for row in range(5):
         log.add(row)
-    assert until(wait, lambda: log.counted("written") == 5)
+    until(lambda: log.counted("written") == 5)
     assert len(log.files()) == 1
 
 
 def test_a_file_is_written_after_its_seconds(logs: list[Log], tmp_path: Path) -> None:
     log = make(logs, tmp_path, seconds=0.05)
     log.add(0)
-    assert until(threading.Event(), lambda: log.counted("written") == 1)
+    until(lambda: log.counted("written") == 1)
 
 
 def test_while_storage_is_slow_rows_are_dropped_and_counted_and_nobody_waits(
@@ -100,7 +100,7 @@ def test_while_storage_is_slow_rows_are_dropped_and_counted_and_nobody_waits(
 
     def slow(*arguments: Any) -> None:
         writing.set()
-        assert go_on.wait(WAIT_S)
+        assert go_on.wait(DEADLINE_S)
         write_bytes(*arguments)
 
     monkeypatch.setattr(prediction_log, "write_bytes", slow)
@@ -109,13 +109,13 @@ def test_while_storage_is_slow_rows_are_dropped_and_counted_and_nobody_waits(
     assert 20 < most < 60
     for row in range(10):
         log.add(row)
-    assert writing.wait(WAIT_S)
+    assert writing.wait(DEADLINE_S)
     for row in range(100):
         log.add(row)
     # what is being written counts too
     assert log.counted("dropped") == 110 - most
     go_on.set()
-    assert until(threading.Event(), lambda: log.counted("written") == most)
+    until(lambda: log.counted("written") == most)
 
 
 def test_a_storage_that_fails_is_said_and_counted(
@@ -171,8 +171,3 @@ def test_what_cannot_be_logged_is_refused_at_the_start(tmp_path: Path, settings:
     given = PredictionLogSettings(**{"url": str(tmp_path), **settings})
     with pytest.raises(ConfigError, match=message):
         PredictionLog(given, CONTRACT, VERSION, CollectorRegistry())
-
-
-def until(event: threading.Event, holds: Any) -> bool:
-    """Whether something comes true; looks as often as a person would."""
-    return any(holds() or event.wait(0.02) for _ in range(int(WAIT_S / 0.02)))
