@@ -10,7 +10,7 @@ from modelyard.monitoring.drift import population_stability_index
 
 __all__ = ["CASES", "VALUES", "Case", "document"]
 
-VALUES = {"NAMESPACE": "shop", "RELEASE": "people", "WINDOW": "1h", "HOLD": "5m"}
+VALUES = {"NAMESPACE": "shop", "RELEASE": "people", "WINDOW": "1h", "HOLD": "5m", "FEEDBACK_WINDOW": "30m"}
 WHOSE = {"namespace": "shop", "release": "people"}
 MINUTES_A_DAY = 1440
 Series = dict[str, str]
@@ -98,6 +98,18 @@ def column(rows: Mapping[str, str], expected: Mapping[str, float], name: str = "
     return {_series("modelyard_drift_rows_total", bin=cell, **labels): values for cell, values in rows.items()} | {
         _series("modelyard_drift_expected_share", bin=cell, **labels): f"{share}x100000"
         for cell, share in expected.items()
+    }
+
+
+def outcomes(
+    rows: str, errors: str, card: float = 0.1, version: str = "v1", measure: str = "misclassified", **labels: str
+) -> Series:
+    """Outcomes of predictions and their errors as counters, and what the card says."""
+    told = {"version": version, "pod": "a"} | labels
+    return {
+        _series("modelyard_feedback_rows_total", **told): rows,
+        _series("modelyard_feedback_error_total", measure=measure, **told): errors,
+        _series("modelyard_card_error", measure=measure, **told): f"{card}x100000",
     }
 
 
@@ -274,5 +286,33 @@ CASES = [
         "among few rows they are not",
         column({"(null)": steady(1), "(unknown)": steady(1), "a": steady(9)}, {"(null)": 0, "(unknown)": 0, "a": 1}),
         {(30, "MissingValues"): 0, (30, "UnseenCategories"): 0},
+    ),
+    Case(
+        "outcomes worse than the card says are told, once there are enough",
+        outcomes(steady(20), steady(3.2)),
+        {(20, "ScoreDrop"): 0, (35, "ScoreDrop version='v1', measure='misclassified'"): 1},
+        {(30, "sum(modelyard:live_error)"): 0.16, (30, "sum(modelyard:card_error)"): 0.1},
+    ),
+    Case("those that it foresees are not", outcomes(steady(20), steady(2.8)), {(50, "ScoreDrop"): 0}),
+    Case("nor are a few", outcomes(steady(5), steady(5)), {(50, "ScoreDrop"): 0}),
+    Case("without outcomes there is no error", outcomes("0x100", "0x100"), {(60, "ScoreDrop"): 0}),
+    Case(
+        "outcomes add up over replicas",
+        outcomes(steady(10), steady(0)) | outcomes(steady(10), steady(4), pod="b"),
+        {(40, "ScoreDrop"): 1},
+        {(40, "sum(modelyard:live_error)"): 0.2},
+    ),
+    Case(
+        "each version is held against its own card",
+        outcomes(steady(20), steady(4), card=0.2) | outcomes(steady(20), steady(1), card=0.02, version="v2"),
+        {(40, "ScoreDrop version='v1'"): 0, (40, "ScoreDrop version='v2'"): 1},
+    ),
+    Case(
+        "a restart is no outcome",
+        outcomes("0+20x30 0+20x30", "0+2x30 0+2x30"),
+        {(59, "ScoreDrop"): 0},
+    ),
+    Case(
+        "another release's outcomes are its own", outcomes(steady(20), steady(9), release="b"), {(40, "ScoreDrop"): 0}
     ),
 ]

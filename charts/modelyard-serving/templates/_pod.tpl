@@ -46,6 +46,14 @@ spec:
         items:
           - {key: {{ $.root.Values.apiKeys.key }}, path: keys}
     {{- end }}
+    {{- with .root.Values.feedback.existingSecret }}
+    - name: feedback
+      secret:
+        secretName: {{ . }}
+        defaultMode: 292
+        items:
+          - {key: {{ $.root.Values.feedback.key }}, path: key}
+    {{- end }}
     {{- with .root.Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -90,6 +98,9 @@ volumeMounts:
   - {name: tmp, mountPath: /tmp}
   {{- if .root.Values.apiKeys.existingSecret }}
   - {name: keys, mountPath: {{ include "modelyard-serving.keysFolder" .root }}, readOnly: true}
+  {{- end }}
+  {{- if .root.Values.feedback.existingSecret }}
+  - {name: feedback, mountPath: {{ include "modelyard-serving.feedbackFolder" .root }}, readOnly: true}
   {{- end }}
   {{- with .root.Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}

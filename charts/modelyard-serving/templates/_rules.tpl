@@ -13,6 +13,9 @@
       "DRIFT_ROWS" $rules.drift.leastRows
       "UNSEEN_SHARE" $rules.drift.unseenShare
       "MISSING_SHARE" $rules.drift.missingShare
+      "FEEDBACK_WINDOW" $rules.feedback.window
+      "FEEDBACK_ROWS" $rules.feedback.leastRows
+      "FEEDBACK_WORSE" $rules.feedback.worse
       "AVAILABILITY" $rules.objectives.availability
       "LATENCY_SHARE" $rules.objectives.latencyShare
       "LATENCY_SECONDS" (ternary "1.0" $rules.objectives.latencySeconds (eq (toString $rules.objectives.latencySeconds) "1"))

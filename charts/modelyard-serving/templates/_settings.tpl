@@ -1,5 +1,7 @@
-{{/* Where the Secret of the keys is mounted: the whole folder, since a single file would never be updated. */}}
+{{/* Where Secrets are mounted: the whole folder, since a single file would never be updated. */}}
 {{- define "modelyard-serving.keysFolder" -}}/etc/modelyard/keys{{- end -}}
+
+{{- define "modelyard-serving.feedbackFolder" -}}/etc/modelyard/feedback{{- end -}}
 
 {{/* MODELYARD_SERVING of a track, from a map of root and track: what goes before the bento's own settings, as JSON. */}}
 {{- define "modelyard-serving.settings" -}}
@@ -12,6 +14,9 @@
 {{- $_ := set $settings "metrics_port" (ternary (int .Values.metrics.port) nil (ne (int .Values.metrics.port) 0)) -}}
 {{- if .Values.apiKeys.existingSecret -}}
 {{- $_ := set $settings "keys_file" (printf "%s/keys" (include "modelyard-serving.keysFolder" .)) -}}
+{{- end -}}
+{{- if .Values.feedback.existingSecret -}}
+{{- $_ := set $settings "feedback_key_file" (printf "%s/key" (include "modelyard-serving.feedbackFolder" .)) -}}
 {{- end -}}
 {{- $settings | toJson -}}
 {{- end -}}

@@ -98,7 +98,7 @@ def _service() -> Dashboard:
 def _drift() -> Dashboard:
     column = 'column="$column"'
     return (
-        _dashboard("drift", "Drift", "How far the predicted rows have moved from training's; needs the chart's rules.")
+        _dashboard("drift", "Drift", "How far rows and outcomes have moved from training's; needs the chart's rules.")
         .with_variable(
             _variable("column", f"label_values(modelyard_drift_rows_total{{{WHOSE}}}, column)").label("Column")
         )
@@ -115,6 +115,25 @@ def _drift() -> Dashboard:
         .with_panel(_bars("Training", f"modelyard:drift_expected_share{{{WHOSE}, {column}}}"))
         .with_panel(
             _lines("Rows by bin", "reqps", (f"sum by (bin) ({_rate(_drift_rows('$column'))})", "{{bin}}")).span(WIDE)
+        )
+        .with_row(Row("Outcomes, where clients tell them"))
+        .with_panel(
+            _lines(
+                "Mean error by version",
+                "none",
+                (f"modelyard:live_error{{{WHOSE}}}", "live, {{version}}: {{measure}}"),
+                (f"modelyard:card_error{{{WHOSE}}}", "card, {{version}}: {{measure}}"),
+            )
+        )
+        .with_panel(
+            _lines(
+                "Outcomes by predicted and true class",
+                "reqps",
+                (
+                    f"sum by (predicted, actual) ({_rate(_own('feedback_outcomes_total'))})",
+                    "{{predicted}} was {{actual}}",
+                ),
+            )
         )
     )
 
@@ -148,6 +167,13 @@ def _capacity() -> Dashboard:
             )
         )
         .with_panel(_lines("Pods that answer", "none", (f"sum by (release) (up{{{WHOSE}}})", "pods")))
+        .with_panel(
+            _lines(
+                "Rows of the prediction log",
+                "reqps",
+                (f"sum by (outcome) ({_rate(_own('prediction_log_rows_total'))})", "{{outcome}}"),
+            ).span(WIDE)
+        )
     )
 
 

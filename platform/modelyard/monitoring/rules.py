@@ -1,4 +1,4 @@
-"""Prometheus' recording rules and alerts for a release: drift, objectives, and a service that is gone.
+"""Prometheus' recording rules and alerts for a release: drift, outcomes, objectives, and a service that is gone.
 
     python -m modelyard.monitoring.rules FOLDER
 
@@ -33,6 +33,9 @@ DEFAULTS: Mapping[str, str] = {
     "DRIFT_ROWS": "1000",
     "UNSEEN_SHARE": "0.05",
     "MISSING_SHARE": "0.05",
+    "FEEDBACK_WINDOW": "7d",
+    "FEEDBACK_ROWS": "500",
+    "FEEDBACK_WORSE": "1.5",
     "AVAILABILITY": "0.999",
     "LATENCY_SHARE": "0.99",
     "LATENCY_SECONDS": "0.1",
@@ -41,6 +44,7 @@ DEFAULTS: Mapping[str, str] = {
 WHOSE = 'namespace="@NAMESPACE@", release="@RELEASE@"'
 BY_COLUMN = "namespace, release, contract_digest, column"
 BY_BIN = f"{BY_COLUMN}, bin"
+BY_VERSION = "namespace, release, version"
 # routes that predict, as a regular expression of Prometheus, which is anchored
 PREDICTS = 'route=~".*(predict|infer)"'
 # of them, those that the service owed an answer: it failed, or had no place left
@@ -60,6 +64,7 @@ def rules() -> dict[str, list[dict[str, Any]]]:
     """Returns the groups of each file."""
     return {
         "drift": [_group("drift", _drift_records() + _drift_alerts())],
+        "feedback": [_group("feedback", _feedback_records() + [_score_drop()])],
         "objectives": [_group("objectives", _objective_records() + _objective_alerts())],
         "availability": [_group("availability", _gone())],
     }
@@ -164,6 +169,32 @@ def _drift_alerts() -> list[Rule]:
             "The share of nulls is {{ $value | humanizePercentage }} above that of training, over @WINDOW@.",
         ),
     ]
+
+
+def _feedback_records() -> list[Rule]:
+    rows = f"increase(modelyard_feedback_rows_total{{{WHOSE}}}[@FEEDBACK_WINDOW@])"
+    errors = f"increase(modelyard_feedback_error_total{{{WHOSE}}}[@FEEDBACK_WINDOW@])"
+    return [
+        _record("feedback_rows", f"sum by ({BY_VERSION}) ({rows})"),
+        _record(
+            "live_error",
+            f"sum by ({BY_VERSION}, measure) ({errors})"
+            f" / on ({BY_VERSION}) group_left () (modelyard:feedback_rows{{{WHOSE}}} > 0)",
+        ),
+        _record("card_error", f"max by ({BY_VERSION}, measure) (modelyard_card_error{{{WHOSE}}})"),
+    ]
+
+
+def _score_drop() -> Rule:
+    return _alert(
+        "ScoreDrop",
+        f"modelyard:live_error{{{WHOSE}}} > @FEEDBACK_WORSE@ * modelyard:card_error{{{WHOSE}}}"
+        f" and on ({BY_VERSION}) modelyard:feedback_rows{{{WHOSE}}} >= @FEEDBACK_ROWS@",
+        "@HOLD@",
+        "@RELEASE@ errs more than its card says",
+        "The {{ $labels.measure }} error of version {{ $labels.version }} is {{ $value | humanize }} on the outcomes that "
+        "came in @FEEDBACK_WINDOW@, more than @FEEDBACK_WORSE@ times that on the rows held out of training.",
+    )
 
 
 def _objective_records() -> list[Rule]:
