@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from helm_charts import CHARTS, RELEASE, render, run_helm
-from modelyard.config.models import ServingSettings
+from modelyard.config.models import PredictionLogSettings, ServingSettings
 
 CHART = CHARTS / "modelyard-serving"
 VALUES = (CHART / "values.yaml").read_text()
@@ -20,7 +20,7 @@ IMAGE = {"image": {"repository": "registry.local/adult", "digest": f"sha256:{'1'
 CANARY = {"enabled": True, "image": {"tag": "new"}}
 KEYED = {"apiKeys": {"existingSecret": "adult-keys"}}
 # set from values of other groups, or of the bento and not of the deployment
-NOT_SERVING = {"keys_file", "metrics_port", "labels", "prediction_bins"}
+NOT_SERVING = {"feedback_key_file", "keys_file", "metrics_port", "labels", "prediction_bins"}
 
 REFUSED = [
     ({"imagee": {}}, "imagee"),
@@ -163,7 +163,8 @@ def test_the_schema_takes_no_unknown_name() -> None:
 def test_no_default_can_be_taken_away() -> None:
     defaults = yaml.safe_load(VALUES)
     for path, schema in objects(SCHEMA):
-        if "[]" in path:
+        # what only a release sets has no default
+        if "[]" in path or path == "serving.prediction_log":
             continue
         values = defaults
         for name in path.split(".") if path else []:
@@ -174,3 +175,4 @@ def test_no_default_can_be_taken_away() -> None:
 def test_the_settings_of_the_service_are_those_that_it_has() -> None:
     serving = SCHEMA["properties"]["serving"]["properties"]
     assert set(serving) == set(ServingSettings.model_fields) - NOT_SERVING
+    assert set(serving["prediction_log"]["properties"]) == set(PredictionLogSettings.model_fields)

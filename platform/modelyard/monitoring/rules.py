@@ -64,7 +64,7 @@ def rules() -> dict[str, list[dict[str, Any]]]:
     """Returns the groups of each file."""
     return {
         "drift": [_group("drift", _drift_records() + _drift_alerts())],
-        "feedback": [_group("feedback", _feedback_records() + [_score_drop()])],
+        "feedback": [_group("feedback", [*_feedback_records(), _score_drop()])],
         "objectives": [_group("objectives", _objective_records() + _objective_alerts())],
         "availability": [_group("availability", _gone())],
     }
@@ -192,8 +192,8 @@ def _score_drop() -> Rule:
         f" and on ({BY_VERSION}) modelyard:feedback_rows{{{WHOSE}}} >= @FEEDBACK_ROWS@",
         "@HOLD@",
         "@RELEASE@ errs more than its card says",
-        "The {{ $labels.measure }} error of version {{ $labels.version }} is {{ $value | humanize }} on the outcomes that "
-        "came in @FEEDBACK_WINDOW@, more than @FEEDBACK_WORSE@ times that on the rows held out of training.",
+        "The {{ $labels.measure }} error of version {{ $labels.version }} is {{ $value | humanize }} on the outcomes "
+        "that came in @FEEDBACK_WINDOW@, more than @FEEDBACK_WORSE@ times that on the rows held out of training.",
     )
 
 
