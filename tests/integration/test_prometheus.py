@@ -84,14 +84,16 @@ def _answers(url: str) -> bool:
 
 @contextmanager
 def asking(servers: list[Server], rows: Callable[[], list[dict[str, Any]]]) -> Iterator[None]:
-    """Clients that ask both replicas for predictions, each request on a connection of its own."""
+    """Clients that ask one replica for predictions and tell the other that they came true, on new connections."""
     stop = threading.Event()
 
-    def ask(server: Server) -> None:
+    def ask(server: Server, other: Server) -> None:
         while not stop.wait(0.05):
-            httpx.post(f"{server.url}/predict", json={"rows": rows()}, timeout=30).raise_for_status()
+            answer = httpx.post(f"{server.url}/predict", json={"rows": rows()}, timeout=30).raise_for_status().json()
+            told = [{"id": one["id"], "actual": one["label"]} for one in answer["predictions"]]
+            httpx.post(f"{other.url}/api/v1/feedback", json={"feedback": told}, timeout=30).raise_for_status()
 
-    threads = [threading.Thread(target=ask, args=(server,)) for server in servers]
+    threads = [threading.Thread(target=ask, args=pair) for pair in zip(servers, reversed(servers), strict=True)]
     for thread in threads:
         thread.start()
     try:
@@ -114,7 +116,8 @@ def served(folder: Path, frame: pd.DataFrame) -> Path:
     model = load_model(save_served(folder / "first", frame, alter=without_age))
     codes = model.codes(model.predict_proba(frame))
     predicted = shares(count_predictions(model.contract.target, codes))
-    found = save_served(folder / "model", frame, alter=without_age, predicted=predicted)
+    figures = {"accuracy": 0.8, "brier": 0.15}
+    found = save_served(folder / "model", frame, alter=without_age, predicted=predicted, held_out=figures)
     keep_capacity(found, CAPACITY)
     return found
 
@@ -143,7 +146,10 @@ def test_a_shifted_column_is_told_and_nothing_else_until_it_is_over(tmp_path: Pa
         return json_rows(pd.DataFrame(drawn.assign(age=drawn["age"] + shift[0])), contract)
 
     with ExitStack() as stack:
-        settings = Settings.model_validate({"api": {"workers": 2}})
+        key = tmp_path / "key"
+        key.write_text("0123456789abcdef")
+        serving = {"feedback_key_file": str(key), "prediction_log": {"url": str(tmp_path / "log"), "seconds": 1}}
+        settings = Settings.model_validate({"api": {"workers": 2}, "serving": serving})
         servers = [stack.enter_context(Server(folder, settings)) for _ in range(2)]
         (tmp_path / "prometheus").mkdir()
         url = stack.enter_context(watching(tmp_path / "prometheus", servers))
@@ -164,6 +170,8 @@ def test_a_shifted_column_is_told_and_nothing_else_until_it_is_over(tmp_path: Pa
         asked = list(queries())
         assert len(asked) > 15
         assert [where for where, query in asked if value(query) is None] == []
+        assert value('modelyard:live_error{measure="misclassified"}') == 0
+        assert value('modelyard:card_error{measure="misclassified"}') == pytest.approx(0.2)
         shift[0] = 60
         until(alerts, PATIENCE_S)
         # it stays the only one while the whole window shifts
