@@ -187,7 +187,7 @@ class Predictor:
         row = self._row_bytes() if self._keep_rows else b""
         self.metrics.count_one(predicted, row if self.metrics.cells is not None else None)
         if self._log is not None:
-            self._log.add((identity or None,), row, (predicted,), scores)
+            self._log.add_one(identity or None, row, predicted, scores)
         return self.answers.one(scores, code, identity)
 
     def predict_table(self, table: Mapping[str, Any]) -> Predictions:

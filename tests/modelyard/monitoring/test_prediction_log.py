@@ -36,7 +36,7 @@ class Log:
         self.log = PredictionLog(given, CONTRACT, VERSION, self.registry)
 
     def add(self, row: int, identity: str | None = None) -> None:
-        self.log.add((identity,), MATRIX[row].tobytes(), (row % 2,), [0.25, 0.75])
+        self.log.add_one(identity, MATRIX[row].tobytes(), row % 2, [0.25, 0.75])
 
     def files(self) -> list[Path]:
         return sorted(self.folder.rglob("*.parquet"))
