@@ -21,6 +21,7 @@ from cluster.bed.access import environment
 from cluster.bed.layout import ADMIN, kubeconfig
 from cluster.bed.lock import together
 from cluster.bed.shell import run
+from cluster.custom_types import installed
 from cluster.place import BED, Cluster, Namespace, entered
 from cluster.releases import Deployer
 from modelyard.config.models import Settings
@@ -100,6 +101,15 @@ def base_image(cluster: Cluster) -> Callable[[str], str]:
         return name
 
     return push
+
+
+@pytest.fixture(scope="module")
+def types(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The types of objects of Gateway API, KubeRay and the Prometheus operator."""
+    if not cluster.bed:
+        pytest.skip("types of objects are there for a whole cluster, and this one is not ours")
+    with installed(cluster, tmp_path_factory.mktemp("modules")):
+        yield
 
 
 @pytest.fixture

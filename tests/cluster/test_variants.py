@@ -3,59 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from cluster.bed.shell import BedError, answers, run, wait
-from cluster.place import Cluster, Namespace
+from cluster.bed.shell import BedError
+from cluster.place import Namespace
 from helm_charts import CHARTS, variants
 
 pytestmark = pytest.mark.cluster
 
 TRAINING = "modelyard-training"
 VARIANTS = [(chart, name) for chart in ("modelyard-serving", TRAINING) for name in variants(chart)]
-# types of objects that come with something else; each module in the newest version that the module proxy gave out
-TYPES = {
-    "github.com/ray-project/kuberay/ray-operator@v1.6.2": {"config/crd/bases": ["ray.io_rayjobs"]},
-    "sigs.k8s.io/gateway-api@v1.4.0": {"config/crd/standard": ["gateway.networking.k8s.io_httproutes"]},
-    "github.com/prometheus-operator/prometheus-operator@v0.85.0": {
-        "example/prometheus-operator-crd": [
-            "monitoring.coreos.com_servicemonitors",
-            "monitoring.coreos.com_prometheusrules",
-        ]
-    },
-}
-
-
-def files(folder: Path) -> list[Path]:
-    """Returns the files with these types, out of the modules."""
-    found = []
-    for module, places in TYPES.items():
-        downloaded = json.loads(run("go", "mod", "download", "-json", module, cwd=folder))["Dir"]
-        found += [Path(downloaded, place, f"{name}.yaml") for place, names in places.items() for name in names]
-    return found
-
-
-@pytest.fixture(scope="module")
-def types(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The types of objects that the charts may make, without the programs that do something about them."""
-    if not cluster.bed:
-        pytest.skip("types of objects are there for a whole cluster, and this one is not ours")
-    with cluster.outside():
-        found = files(tmp_path_factory.mktemp("modules"))
-    names = [f"crd/{yaml.safe_load(file.read_text())['metadata']['name']}" for file in found]
-    try:
-        for file in found:  # too long for what `apply` remembers of it
-            cluster.kubectl("create", "--filename", file)
-        # `kubectl wait` takes no type that has no status yet
-        wait("a type", lambda: answers("kubectl", "wait", "--for=condition=Established", *names, "--timeout=30s"))
-        yield
-    finally:
-        cluster.kubectl("delete", "--ignore-not-found", *names)
 
 
 def rendered(namespace: Namespace, folder: Path, chart: str, variant: str, **values: Any) -> list[dict[str, Any]]:

@@ -46,6 +46,8 @@ def parquet_files(path: str, storage_options: Mapping[str, Any] | None = None) -
     """
     try:
         system, inner = url_to_fs(path, **(storage_options or {}))
+        # others may write there: what was seen a moment ago is not all
+        system.invalidate_cache()
         if not system.isdir(inner):
             return []
         # what is being written has a name that begins with a dot
