@@ -26,26 +26,46 @@ FUTILE = 30
 
 
 class Tally:
-    """Counts the trials of a search as they end.
+    """Counts the trials of a search by their records.
 
     Args:
         goal: What is looked for.
         trials: Trials of an earlier part of the same run.
+
+    Attributes:
+        running: Trials that Ray runs now.
+        states: Trials that have ended, by what became of them.
+        seconds: Seconds that rungs took, by algorithm.
+        complete: Last records of the complete trials.
     """
 
     def __init__(self, goal: Goal, trials: Sequence[Trial] = ()) -> None:
         self._goal = goal
-        self.ended = self.failed = 0
+        self.running = 0
+        self.states: dict[str, int] = {"complete": 0, "stopped": 0, "failed": 0}
+        self.seconds: dict[str, float] = {}
         self.complete: list[Record] = []
         for trial in trials:
-            self.add(trial.last)
+            for record in trial.records:
+                self.add(record)
 
     def add(self, record: Record) -> None:
-        """Counts a record of a trial that ended."""
-        self.ended += record.state != "running"
-        self.failed += record.state == "failed"
+        """Counts a record of a trial that ended or goes on."""
+        self.seconds[record.algorithm] = self.seconds.get(record.algorithm, 0.0) + record.seconds
+        if record.state != "running":
+            self.states[record.state] += 1
         if record.state == "complete":
             self.complete.append(record)
+
+    @property
+    def ended(self) -> int:
+        """Trials that have ended."""
+        return sum(self.states.values())
+
+    @property
+    def failed(self) -> int:
+        """Trials that have failed."""
+        return self.states["failed"]
 
     def leaders(self, count: int) -> list[Record]:
         """Returns the last records of the best complete trials."""
@@ -77,6 +97,7 @@ class LedgerWriter(Scratch, tune.Callback):  # type: ignore[misc]  # Ray is unty
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002  # Ray's
         """Notes who runs, and keeps the listener's clock going."""
         self.running = [trial for trial in trials if trial.status == "RUNNING"]
+        self._tally.running = len(self.running)
         if time.monotonic() - self._told > HEARTBEAT_S:
             self._told = time.monotonic()
             self._tell()

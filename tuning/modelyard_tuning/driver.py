@@ -46,6 +46,7 @@ class Order:
         slots: Trials at the same time, on all nodes together.
         publish: Repository in a registry to push the packed winner to; empty: none.
         insecure: Whether that registry speaks plain HTTP.
+        metrics_port: Where to answer /metrics; none: nowhere.
         termination_log: File for the sentence of a failure, which Kubernetes shows.
     """
 
@@ -55,6 +56,7 @@ class Order:
     slots: int
     publish: str
     insecure: bool
+    metrics_port: int | None
     termination_log: Path
 
     @classmethod
@@ -66,6 +68,7 @@ class Order:
         parser.add_argument("--slots", type=int, required=True)
         parser.add_argument("--publish", default="")
         parser.add_argument("--insecure", action="store_true")
+        parser.add_argument("--metrics-port", type=int)
         parser.add_argument("--termination-log", type=Path, default=Path(os.devnull))
         return cls(**vars(parser.parse_args(arguments)))
 
@@ -162,7 +165,8 @@ def drive(order: Order) -> None:
 def _settings(order: Order) -> Settings:
     settings = ConfigManager.from_yaml(read_bytes(order.config).decode(), order.config)
     address = os.environ.get("RAY_ADDRESS", "auto")
-    tuning = settings.tuning.model_copy(update={"address": address, "slots": order.slots})
+    given = {"address": address, "slots": order.slots, "metrics_port": order.metrics_port}
+    tuning = settings.tuning.model_copy(update=given)
     storage = settings.storage.model_copy(update={"runs": f"{order.storage}/runs"})
     return settings.model_copy(update={"tuning": tuning, "storage": storage})
 

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import ray
+from prometheus_client import CollectorRegistry
 
 from modelyard.config.models import Settings
 from modelyard.errors import ModelyardError, RunError, RunLocked, TrainingError
 from modelyard.models.folds import ladder
 from modelyard.models.latency import CostModel, calibrate
 from modelyard.models.metrics import get_metric
+from modelyard.monitoring.exposition import metrics_served
 from modelyard.registry.lease import Lease
 from modelyard.registry.ledger import Trial
 from modelyard.registry.runs import Run, create_run, installed_versions, run_label
@@ -26,6 +28,7 @@ from modelyard_tuning.conclusion import conclude
 from modelyard_tuning.finalists import choose_winner
 from modelyard_tuning.goal import Goal
 from modelyard_tuning.interrupt import interruptible
+from modelyard_tuning.metrics import SearchMetrics
 from modelyard_tuning.outcome import Outcome
 from modelyard_tuning.preparation import Prepared, Table, load_table, prepare
 from modelyard_tuning.progress import Listener
@@ -42,7 +45,7 @@ def tune(settings: Settings, progress: Listener | None = None, resume: Run | Non
     Ctrl-C ends the search, and the work goes on with the best trial so far; a second one ends it all.
 
     Args:
-        settings: What to do. With `resume`, only its budget and slots count; the rest is the run's own.
+        settings: What to do. With `resume`, only its budget, slots and port count; the rest is the run's own.
         progress: Is told where the search stands.
         resume: A run to continue, with its budget minus what it has spent.
 
@@ -50,6 +53,7 @@ def tune(settings: Settings, progress: Listener | None = None, resume: Run | Non
         ConfigError: The settings contradict the table.
         DataError: The table cannot be used.
         RunLocked: Another process writes the run.
+        ServiceError: ``tuning.metrics_port`` is taken.
         TrainingError: No trial was complete, or no model may be served.
         ConversionFailed: No model has a correct compiled form.
     """
@@ -57,7 +61,9 @@ def tune(settings: Settings, progress: Listener | None = None, resume: Run | Non
         settings = _continued(settings, resume.settings)
     budget = Budget(settings.tuning.time_budget_s, resume.info["spent_s"] if resume else 0.0)
     watch = Watch(budget, settings.tuning.trials, progress)
-    with interruptible() as interrupted:
+    figures = CollectorRegistry()
+    served = metrics_served(figures, settings.tuning.metrics_port, "tuning.metrics_port")
+    with interruptible() as interrupted, served:
         watch.enter("loading")
         # a table that cannot be used leaves no new run behind
         loaded = None if resume else load_table(settings)
@@ -66,7 +72,7 @@ def tune(settings: Settings, progress: Listener | None = None, resume: Run | Non
             watch.follow_run(run)
             table = loaded or load_table(settings)
             _describe(run, table, settings)
-            prepared, space, goal, tally = _search(run, table, settings, watch, lease, interrupted)
+            prepared, space, goal, tally = _search(run, table, settings, watch, lease, interrupted, figures)
             watch.enter("finalists")
             winner = choose_winner(
                 tally.complete, run, settings, prepared, goal, budget, interrupted, dict(space.trainers)
@@ -77,7 +83,7 @@ def tune(settings: Settings, progress: Listener | None = None, resume: Run | Non
 
 def _continued(settings: Settings, before: Settings) -> Settings:
     """Scores of a ledger can only be compared where rows, folds and metric are the same."""
-    chosen = settings.tuning.model_dump(include={"time_budget_s", "trials", "slots", "address"})
+    chosen = settings.tuning.model_dump(include={"time_budget_s", "trials", "slots", "address", "metrics_port"})
     kept = before.model_dump()
     return Settings.model_validate({**kept, "tuning": {**kept["tuning"], **chosen}})
 
@@ -110,7 +116,13 @@ def _describe(run: Run, table: Table, settings: Settings) -> None:
 
 
 def _search(
-    run: Run, table: Table, settings: Settings, watch: Watch, lease: Lease, interrupted: threading.Event
+    run: Run,
+    table: Table,
+    settings: Settings,
+    watch: Watch,
+    lease: Lease,
+    interrupted: threading.Event,
+    figures: CollectorRegistry,
 ) -> tuple[Prepared, SearchSpace, Goal, Tally]:
     with ThreadPoolExecutor(1) as pool:
         # Ray takes seconds to start, most of them waiting; it must be started by this thread, which stays
@@ -120,6 +132,8 @@ def _search(
             run.storage.write("contract.json", prepared.contract.to_json())
             tally = Tally(goal, run.ledger.trials())
             watch.follow(tally, prepared.folds.metric)
+            limit, metric = settings.tuning.trials, prepared.folds.metric
+            figures.register(SearchMetrics(run.name, metric, list(space.trainers), limit, tally, watch.budget))
             watch.budget.begin()
             watch.enter("search")
             slots = settings.tuning.slots or int(ray.cluster_resources()["CPU"])

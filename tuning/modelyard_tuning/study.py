@@ -101,6 +101,7 @@ def run_search(search: Search, scratch: Path) -> None:
         ),
     )
     tuner.fit()
+    search.tally.running = 0
 
 
 def make_study(seed: int, maximize: bool, startup_trials: int) -> optuna.Study:

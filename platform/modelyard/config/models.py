@@ -144,6 +144,9 @@ class TuningSettings(_Group):
         description="Slowest one-row prediction that may win, in milliseconds; slower models hold up a service.",
     )
     address: str = Field("local", description="Ray cluster to use; local starts one for the search.")
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port on which a search answers /metrics while it runs; none: on none."
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

@@ -5,10 +5,10 @@ import socket
 import httpx
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 
 from modelyard.errors import ServiceError
-from modelyard.monitoring.exposition import serve_metrics
+from modelyard.monitoring.exposition import metrics_served, serve_metrics
 from modelyard.monitoring.metrics import PredictionMetrics
 
 
@@ -33,3 +33,21 @@ def test_a_port_that_another_program_has_is_said() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ServiceError, match=rf"^serving.metrics_port {port} cannot be used: Address already in use"):
             serve_metrics(PredictionMetrics(CollectorRegistry()), port)
+
+
+def test_a_port_that_is_one_searchs_is_no_others_and_is_free_afterwards() -> None:
+    port, registry = free_port(), CollectorRegistry()
+    Gauge("modelyard_tries", "Tries.", registry=registry).set(2)
+    for _ in range(2):
+        with metrics_served(registry, port, "tuning.metrics_port"):
+            assert "modelyard_tries 2.0" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+            with (
+                pytest.raises(ServiceError, match=rf"^tuning.metrics_port {port} cannot be used: .*; take a free one$"),
+                metrics_served(registry, port, "tuning.metrics_port"),
+            ):
+                pass
+
+
+def test_no_port_is_none() -> None:
+    with metrics_served(CollectorRegistry(), None, "tuning.metrics_port"):
+        pass
