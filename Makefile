@@ -116,8 +116,8 @@ rules: $(READY) ## write the chart's Prometheus rules anew, from platform/modely
 	$(BIN)/python -m modelyard.monitoring.rules charts/modelyard-serving/files/rules
 
 .PHONY: dashboards
-dashboards: $(READY) ## write the chart's Grafana dashboards anew, from platform/modelyard/monitoring/dashboards.py
-	$(BIN)/python -m modelyard.monitoring.dashboards charts/modelyard-serving/files/dashboards
+dashboards: $(READY) ## write the charts' Grafana dashboards anew, from platform/modelyard/monitoring/dashboards.py
+	$(BIN)/python -m modelyard.monitoring.dashboards charts
 
 .PHONY: lock
 lock: $(BIN)/uv ## compile requirements/*.txt again; add ARGS=--upgrade for newer versions

@@ -162,7 +162,7 @@ def test_a_claim_takes_the_place_of_an_object_store() -> None:
 
 
 def test_pods_reach_each_other_names_and_the_storage_and_nothing_else() -> None:
-    policy = one(rendered("server"), "NetworkPolicy")["spec"]
+    policy = one(rendered("server", metrics={"port": 0}), "NetworkPolicy")["spec"]
     own = {"podSelector": {"matchLabels": SELECTOR}}
     assert policy["podSelector"] == own["podSelector"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
@@ -221,7 +221,7 @@ def test_one_value_makes_the_same_run_a_rayjob() -> None:
 @pytest.mark.parametrize("variant", BY_KUBERAY)
 def test_kubrays_operator_may_ask_the_head(variant: str) -> None:
     manifests = rendered(variant)
-    (_, operator) = one(manifests, "NetworkPolicy")["spec"]["ingress"]
+    (_, operator, *_) = one(manifests, "NetworkPolicy")["spec"]["ingress"]
     assert operator["ports"] == [{"port": 8265, "protocol": "TCP"}]
     by_pod = one(manifests, "RayJob")["spec"]["submissionMode"] == "K8sJobMode"
     assert ("submitterPodTemplate" in one(manifests, "RayJob")["spec"]) == by_pod

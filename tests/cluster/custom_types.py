@@ -20,6 +20,7 @@ TYPES = {
     "sigs.k8s.io/gateway-api@v1.4.0": {"config/crd/standard": ["gateway.networking.k8s.io_httproutes"]},
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": {
         "example/prometheus-operator-crd": [
+            "monitoring.coreos.com_podmonitors",
             "monitoring.coreos.com_servicemonitors",
             "monitoring.coreos.com_prometheusrules",
         ]

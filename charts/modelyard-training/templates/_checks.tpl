@@ -18,6 +18,7 @@
 {{- include "modelyard-training.checkRun" . -}}
 {{- include "modelyard-training.checkStorage" . -}}
 {{- include "modelyard-training.checkEngine" . -}}
+{{- include "modelyard-training.checkMetrics" . -}}
 {{- include "modelyard-training.checkPods" . -}}
 {{- end -}}
 
@@ -54,6 +55,18 @@
 {{- if ne .Values.token.key "auth_token" -}}
 {{- fail (printf "token.key is %s, but KubeRay takes only auth_token: name the Secret's entry so" .Values.token.key) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "modelyard-training.checkMetrics" -}}
+{{- $port := int .Values.metrics.port -}}
+{{- $byJob := and (ge $port 6379) (le $port 7389) -}}
+{{- $byKuberay := or (has $port (list 6379 8080 8265)) (and (ge $port 10001) (le $port 19999)) -}}
+{{- if ternary $byJob $byKuberay (eq .Values.engine "job") -}}
+{{- fail (printf "metrics.port is %d, where Ray itself may listen: take another, such as 9090" $port) -}}
+{{- end -}}
+{{- if and .Values.metrics.podMonitor.enabled (not $port) -}}
+{{- fail "metrics.podMonitor.enabled is true, but metrics.port is 0: give the driver a port, such as 9090" -}}
 {{- end -}}
 {{- end -}}
 

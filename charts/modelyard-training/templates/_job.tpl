@@ -36,6 +36,7 @@ template:
         ports:
           - {name: gcs, containerPort: 6379, protocol: TCP}
           - {name: node-manager, containerPort: 6381, protocol: TCP}
+          {{- include "modelyard-training.metricsPort" . | nindent 10 }}
         # the node manager answers last, on the head after the GCS
         readinessProbe:
           tcpSocket: {port: node-manager}

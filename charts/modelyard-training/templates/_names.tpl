@@ -20,6 +20,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: search
 {{- end -}}
 
+{{/* What selects the pod with Ray's head and the driver. */}}
+{{- define "modelyard-training.headSelector" -}}
+{{ include "modelyard-training.selector" . }}
+{{ ternary "batch.kubernetes.io/job-completion-index: \"0\"" "ray.io/node-type: head" (eq .Values.engine "job") }}
+{{- end -}}
+
 {{- define "modelyard-training.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

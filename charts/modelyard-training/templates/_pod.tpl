@@ -62,12 +62,22 @@ volumeMounts:
 - --config={{ .Values.config }}
 - --slots={{ include "modelyard-training.slots" . }}
 - --termination-log={{ .Values.terminationLog }}
+{{- with .Values.metrics.port }}
+- --metrics-port={{ int . }}
+{{- end }}
 {{- with .Values.retraining.repository }}
 - --publish={{ . }}
 {{- end }}
 {{- if .Values.retraining.insecure }}
 - --insecure
 {{- end }}
+{{- end -}}
+
+{{/* The port of the driver's metrics; KubeRay has one of its own that is called metrics. */}}
+{{- define "modelyard-training.metricsPort" -}}
+{{- with .Values.metrics.port -}}
+- {name: search-metrics, containerPort: {{ int . }}, protocol: TCP}
+{{- end -}}
 {{- end -}}
 
 {{- define "modelyard-training.podSecurity" -}}

@@ -167,6 +167,8 @@ def values_for(order: Order, run: str, size: Size) -> dict[str, Any]:
     values["storage"]["s3"] = {"endpoint": cluster.s3_endpoint or "", "region": cluster.s3_region}
     if size.matrix_bytes:
         values["memory"] = _memory(size.matrix_bytes)
+    if order.settings.tuning.metrics_port is not None:
+        values["metrics"] = {"port": order.settings.tuning.metrics_port}
     return values
 
 

@@ -1,8 +1,9 @@
 """Grafana's dashboards of a release, made with Grafana's own builders.
 
-    python -m modelyard.monitoring.dashboards FOLDER
+    python -m modelyard.monitoring.dashboards charts
 
-writes them as the chart ships them. The builders are a dependency of development: what a release needs is the JSON.
+writes them as the charts in that folder ship them. The builders are a dependency of development: what a release needs
+is the JSON.
 """
 
 from __future__ import annotations
@@ -30,19 +31,24 @@ SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 WHOSE = 'namespace="$namespace", release="$release"'
 ASKED = f"modelyard_requests_total{{{WHOSE}, {PREDICTS}}}"
 SECONDS = f"modelyard_request_seconds_bucket{{{WHOSE}, {PREDICTS}}}"
+# what every release of a chart exposes
+SERVED, SEARCHED = "modelyard_model_info", "modelyard_search_info"
 WIDE, HALF, HEIGHT = 24, 12, 8
 
 
-def dashboards() -> Mapping[str, Dashboard]:
-    """Returns the dashboards by the names of their files."""
-    return {"service": _service(), "drift": _drift(), "capacity": _capacity()}
+def dashboards() -> Mapping[str, Mapping[str, Dashboard]]:
+    """Returns the dashboards of each chart by the names of their files."""
+    return {
+        "modelyard-serving": {"service": _service(), "drift": _drift(), "capacity": _capacity()},
+        "modelyard-training": {"search": _search()},
+    }
 
 
-def render() -> dict[str, str]:
-    """Returns the JSON of each dashboard."""
+def render(chart: str) -> dict[str, str]:
+    """Returns the JSON of each dashboard of a chart."""
     return {
         name: JSONEncoder(sort_keys=True, indent=2).encode(dashboard.build()) + "\n"
-        for name, dashboard in dashboards().items()
+        for name, dashboard in dashboards()[chart].items()
     }
 
 
@@ -177,9 +183,24 @@ def _capacity() -> Dashboard:
     )
 
 
-def _dashboard(name: str, title: str, description: str) -> Dashboard:
-    namespaces = "label_values(modelyard_model_info, namespace)"
-    releases = 'label_values(modelyard_model_info{namespace="$namespace"}, release)'
+def _search() -> Dashboard:
+    def own(name: str, label: str) -> str:
+        # one driver at a time, though another pod's may be remembered
+        return f"max by ({label}) ({_own(f'search_{name}')})"
+
+    return (
+        _dashboard("search", "Search", "Trials, score and time of a search, while its driver runs.", SEARCHED)
+        .with_panel(_lines("Trials by state", "none", (own("trials", "state"), "{{state}}")))
+        .with_panel(_lines("Best score", "none", (own("best_score", "metric"), "{{metric}}"), least=None))
+        .with_panel(_lines("Seconds by algorithm", "s", (own("seconds_total", "algorithm"), "{{algorithm}}")))
+        .with_panel(_lines("Time left", "s", (own("budget_left_seconds", "release"), "seconds")))
+        .with_panel(_lines("Trials left", "none", (own("budget_left_trials", "release"), "trials")))
+    )
+
+
+def _dashboard(name: str, title: str, description: str, info: str = SERVED) -> Dashboard:
+    namespaces = f"label_values({info}, namespace)"
+    releases = f'label_values({info}{{namespace="$namespace"}}, release)'
     return (
         Dashboard(f"modelyard: {title}")
         .uid(f"modelyard-{name}")
@@ -199,8 +220,10 @@ def _variable(name: str, query: str) -> QueryVariable:
     return QueryVariable(name).datasource(SOURCE).query(query).refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
 
 
-def _lines(title: str, unit: str, *queries: Query) -> timeseries.Panel:
-    panel = timeseries.Panel().title(title).datasource(SOURCE).unit(unit).min(0).span(HALF).height(HEIGHT)
+def _lines(title: str, unit: str, *queries: Query, least: float | None = 0) -> timeseries.Panel:
+    panel = timeseries.Panel().title(title).datasource(SOURCE).unit(unit).span(HALF).height(HEIGHT)
+    if least is not None:
+        panel.min(least)
     panel.legend(
         VizLegendOptions().show_legend(True).display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
     )
@@ -244,9 +267,10 @@ def _quantile(share: float) -> str:
 
 
 def main() -> None:
-    """Writes the files of the chart."""
-    for name, text in render().items():
-        write_whole(Path(sys.argv[1], f"{name}.json"), text)
+    """Writes the files of the charts."""
+    for chart in dashboards():
+        for name, text in render(chart).items():
+            write_whole(Path(sys.argv[1], chart, "files", "dashboards", f"{name}.json"), text)
 
 
 if __name__ == "__main__":

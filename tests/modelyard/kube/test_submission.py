@@ -89,6 +89,13 @@ def test_the_chart_takes_the_values(storage: str, engine: str, workers: int, cpu
     assert {"job": "Job", "kuberay": "RayJob"}[engine] in kinds
 
 
+def test_a_port_for_metrics_is_the_drivers(storage: str) -> None:
+    chosen = settings(storage)
+    assert "metrics" not in values_for(upload(chosen), "weekly-1", Size(1, 2))
+    chosen.tuning.metrics_port = 9100
+    assert values_for(upload(chosen), "weekly-1", Size(1, 2))["metrics"] == {"port": 9100}
+
+
 def test_a_large_table_gets_more_memory(storage: str) -> None:
     order = upload(settings(storage))
     assert "memory" not in values_for(order, "a", Size(1, 2))
