@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import httpx
 import pytest
+import yaml
 
-__all__ = ["prometheus", "promtool"]
+from free_ports import free_range
+from helm_charts import CHARTS
+from waiting import until
+
+__all__ = ["empty_panels", "prometheus", "promtool", "watching"]
 
 
 @cache
@@ -31,3 +40,46 @@ def promtool(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Runs promtool; skips the test where there is none."""
     command = [_program("promtool"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@contextmanager
+def watching(folder: Path, targets: Iterable[str], labels: Mapping[str, str]) -> Iterator[str]:
+    """A Prometheus that scrapes addresses every second, with the rules in the folder's `*.yaml`."""
+    job = {"job_name": "watched", "static_configs": [{"targets": list(targets), "labels": dict(labels)}]}
+    settings = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config = {"global": settings, "rule_files": ["*.yaml"], "scrape_configs": [job]}
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    url = f"127.0.0.1:{free_range(1)}"
+    command = [prometheus(), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([*command, f"--web.listen-address={url}"], stdout=log, stderr=log)
+        try:
+            until(lambda: _answers(f"http://{url}/-/ready") or process.poll() is not None)
+            yield f"http://{url}"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def empty_panels(url: str, chart: str, **variables: str) -> list[str]:
+    """Asks a Prometheus every query of a chart's dashboards, and returns the panels that show nothing."""
+    empty, asked = [], 0
+    for file in (CHARTS / chart / "files" / "dashboards").glob("*.json"):
+        for panel in json.loads(file.read_text())["panels"]:
+            for target in panel.get("targets", []):
+                query = target["expr"].replace("$__rate_interval", "15s")
+                for variable, value in variables.items():
+                    query = query.replace(f"${variable}", value)
+                answer = httpx.get(f"{url}/api/v1/query", params={"query": query}).json()
+                asked += 1
+                if not answer["data"]["result"]:
+                    empty.append(f"{file.stem}: {panel['title']}")
+    assert asked > 4
+    return empty

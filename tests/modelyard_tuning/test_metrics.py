@@ -108,23 +108,17 @@ def test_a_taken_port_is_refused_before_there_is_a_run(tmp_path: Path) -> None:
     assert list_runs(str(tmp_path / "runs")) == []
 
 
-@pytest.fixture
-def port() -> int:
-    return free_range(1)
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("scratch")
-def test_a_scrape_says_what_the_ledger_does_and_one_of_a_run_that_goes_on_begins_there(
-    tmp_path: Path, port: int
-) -> None:
+def test_a_scrape_says_what_the_ledger_does_and_one_of_a_run_that_goes_on_begins_there(tmp_path: Path) -> None:
+    ports = [free_range(1)]
     scraped: list[dict[str, float]] = []
 
     def scrape(_: Progress) -> None:
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        text = httpx.get(f"http://127.0.0.1:{ports[-1]}/metrics").text
         scraped.append(series(it for family in text_string_to_metric_families(text) for it in family.samples))
 
-    tune(settings(tmp_path, trials=4, metrics_port=port), scrape)
+    tune(settings(tmp_path, trials=4, metrics_port=ports[-1]), scrape)
     run = open_run("latest", str(tmp_path / "runs"))
     # there is nothing to say before the ledger is open, and then everything
     assert scraped[0] == {}
@@ -138,9 +132,10 @@ def test_a_scrape_says_what_the_ledger_does_and_one_of_a_run_that_goes_on_begins
     assert last["best_score roc_auc"] == max(it["score"] for it in run.trials() if it["state"] == "complete")
     assert (last[f"info {run.name}"], last["budget_left_trials"]) == (1, 0)
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://127.0.0.1:{port}/metrics")
+        httpx.get(f"http://127.0.0.1:{ports[-1]}/metrics")
 
     scraped.clear()
-    tune(settings(tmp_path, trials=5, metrics_port=port), scrape, resume=run)
+    ports.append(free_range(1))
+    tune(settings(tmp_path, trials=5, metrics_port=ports[-1]), scrape, resume=run)
     again = next(each for each in scraped if each)
     assert again.items() >= {**last, "budget_left_trials": 1}.items()
