@@ -6,10 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from free_ports import free_range
 from helm_charts import CHARTS
 from waiting import until
 
-__all__ = ["empty_panels", "prometheus", "promtool", "watching"]
+__all__ = ["empty_panels", "prometheus", "promtool", "static", "watching"]
 
 
 @cache
@@ -43,11 +44,15 @@ def promtool(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def watching(folder: Path, targets: Iterable[str], labels: Mapping[str, str]) -> Iterator[str]:
-    """A Prometheus that scrapes addresses every second, with the rules in the folder's `*.yaml`."""
-    job = {"job_name": "watched", "static_configs": [{"targets": list(targets), "labels": dict(labels)}]}
+def watching(folder: Path, **job: Any) -> Iterator[str]:
+    """A Prometheus that scrapes every second, with the rules in the folder's `*.yaml`.
+
+    Args:
+        folder: Where its files are.
+        job: What it scrapes, as its configuration has it, without a name.
+    """
     settings = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config = {"global": settings, "rule_files": ["*.yaml"], "scrape_configs": [job]}
+    config = {"global": settings, "rule_files": ["*.yaml"], "scrape_configs": [job | {"job_name": "watched"}]}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     url = f"127.0.0.1:{free_range(1)}"
     command = [prometheus(), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
@@ -59,6 +64,11 @@ def watching(folder: Path, targets: Iterable[str], labels: Mapping[str, str]) ->
         finally:
             process.terminate()
             process.wait(30)
+
+
+def static(targets: Iterable[str], **labels: str) -> dict[str, Any]:
+    """A job of addresses that are known."""
+    return {"static_configs": [{"targets": list(targets), "labels": labels}]}
 
 
 def _answers(url: str) -> bool:

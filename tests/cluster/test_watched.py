@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +17,12 @@ import yaml
 
 from cluster.place import Cluster, Namespace
 from cluster.releases import SMALL, Deployer, predict
-from free_ports import free_range
 from modelyard.config.models import Settings
 from modelyard.data.loading import load_data
 from modelyard.errors import TableUnreadable
 from modelyard_bentos.capacity import measure_bento
 from modelyard_bentos.packaging import pack
-from promtool import prometheus
+from promtool import prometheus, watching
 from served_model import json_rows, make_contract, make_table, save_served
 from waiting import until
 
@@ -60,25 +57,13 @@ def values(namespace: Namespace, log: str) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def watching(namespace: Namespace, folder: Path) -> Iterator[str]:
-    """A Prometheus that goes by the release's ServiceMonitor and PrometheusRules, as the operator would have it."""
+def copied(namespace: Namespace, folder: Path) -> dict[str, Any]:
+    """Copies the release's rules into a folder, and returns what its ServiceMonitor asks to be scraped."""
     folder.mkdir()
     for rules in namespace.get("prometheusrules", f"--selector=release={LABELS['release']}")["items"]:
         (folder / f"{rules['metadata']['name']}.yaml").write_text(yaml.safe_dump(rules["spec"]))
     (monitor,) = namespace.get("servicemonitors", f"--selector=release={LABELS['release']}")["items"]
-    settings = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config = {"global": settings, "rule_files": ["*.yaml"], "scrape_configs": [job(namespace, monitor["spec"])]}
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    address = f"127.0.0.1:{free_range(1)}"
-    command = [prometheus(), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
-        try:
-            yield f"http://{address}"
-        finally:
-            process.terminate()
-            process.wait(30)
+    return job(namespace, monitor["spec"])
 
 
 def job(namespace: Namespace, monitor: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +83,6 @@ def job(namespace: Namespace, monitor: dict[str, Any]) -> dict[str, Any]:
     rules.append({"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"})
     rules += [{_snake(key): value for key, value in rule.items()} for rule in endpoint["relabelings"]]
     return {
-        "job_name": "people",
         "metrics_path": endpoint["path"],
         "kubernetes_sd_configs": [source],
         "relabel_configs": rules,
@@ -154,7 +138,11 @@ def test_outcomes_told_through_the_service_are_the_live_score(
     rows = json_rows(FRAME, make_contract(FRAME))[:ROWS]
     body = json.dumps({"rows": rows}).encode()
     others = {"<=50K": ">50K", ">50K": "<=50K"}
-    with watching(namespace, tmp_path / "prometheus") as url, namespace.address("service/people", 80) as service:
+    rules = tmp_path / "prometheus"
+    with (
+        watching(rules, **copied(namespace, rules)) as url,
+        namespace.address("service/people", 80) as service,
+    ):
         until(lambda: len(ask(url, "up == 1")) == len(deployer.ready()) >= 2)
 
         def value(query: str) -> float | None:

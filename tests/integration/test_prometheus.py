@@ -22,7 +22,7 @@ from modelyard.monitoring.drift import measure_drift
 from modelyard.monitoring.observed import recorded_cells
 from modelyard.monitoring.rules import render
 from modelyard_bentos.client import Server
-from promtool import empty_panels, prometheus, watching
+from promtool import empty_panels, prometheus, static, watching
 from served_model import json_rows, make_table, save_served
 from waiting import until
 
@@ -108,7 +108,7 @@ def test_a_shifted_column_is_told_and_nothing_else_until_it_is_over(tmp_path: Pa
             (rules / f"{name}.yaml").write_text(text)
         targets = [server.url.removeprefix("http://") for server in servers]
         whose = {"namespace": NAMESPACE, "release": RELEASE}
-        url = stack.enter_context(watching(rules, targets, whose))
+        url = stack.enter_context(watching(rules, **static(targets, **whose)))
         stack.enter_context(asking(servers, rows))
 
         def value(query: str) -> float | None:

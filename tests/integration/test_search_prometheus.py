@@ -13,7 +13,7 @@ import pytest
 from driver_orders import RUN, order, run_of
 from free_ports import free_range
 from modelyard_tuning.driver import GO
-from promtool import empty_panels, prometheus, watching
+from promtool import empty_panels, prometheus, static, watching
 from waiting import until
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ def test_every_panel_of_a_search_shows_something_while_it_runs(tmp_path: Path) -
     ordered = [*order(tmp_path, trials=1000, time_budget_s=900.0), f"--metrics-port={port}"]
     command = [sys.executable, "-m", "modelyard_tuning.driver", *ordered]
     with (
-        watching(tmp_path / "prometheus", [f"127.0.0.1:{port}"], WHOSE) as url,
+        watching(tmp_path / "prometheus", **static([f"127.0.0.1:{port}"], **WHOSE)) as url,
         subprocess.Popen(command, env=os.environ | {"RAY_ADDRESS": "local"}) as driver,
     ):
 
