@@ -122,8 +122,8 @@ dashboards: $(READY) ## write the charts' Grafana dashboards anew, from platform
 .PHONY: lock
 lock: $(BIN)/uv ## compile requirements/*.txt again; add ARGS=--upgrade for newer versions
 	$(COMPILE) --all-extras --group dev --universal $(ARGS) -o requirements/lock.txt
-	$(COMPILE_IMAGE) --extra serving -o requirements/serving.txt
-	$(COMPILE_IMAGE) --extra serving --extra train --extra log -o requirements/serving-sklearn.txt
+	$(COMPILE_IMAGE) --extra serving --extra tracing -o requirements/serving.txt
+	$(COMPILE_IMAGE) --extra serving --extra tracing --extra train --extra log -o requirements/serving-sklearn.txt
 	$(COMPILE_IMAGE) --extra training -o requirements/training.txt
 
 .PHONY: clean

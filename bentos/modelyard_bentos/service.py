@@ -8,6 +8,7 @@ with: where the keys are and how long a drain takes is known where a service is 
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import signal
@@ -36,6 +37,7 @@ from modelyard.api.source import MODEL_VARIABLE, find_folder, load_served
 from modelyard.config.models import Settings
 from modelyard.errors import ModelyardError
 from modelyard.models.artifact import read_contract
+from modelyard.monitoring.logs import set_up_logs
 from modelyard_bentos.contents import MODEL, SERVING_VARIABLE, SETTINGS, SETTINGS_VARIABLE, with_serving
 from modelyard_bentos.image import ServiceImage
 
@@ -115,6 +117,9 @@ if not IN_WORKER:
 
 try:
     _settings = _read_settings()
+    # it has them where it serves, and not where it builds
+    if logging.getLogger("circus").handlers:
+        set_up_logs(_settings.serving)
     _folder = _find_model(_settings)
     _contract, _name = read_contract(_folder)
     if IN_WORKER:

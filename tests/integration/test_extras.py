@@ -119,3 +119,8 @@ def test_kube_alone_writes_the_values_of_an_image(install: Install, outside: dic
     assert done.returncode == 0, done.stderr
     assert yaml.safe_load((tmp_path / "values.yaml").read_text())["image"]["digest"].startswith("sha256:")
     run(python, "import modelyard.kube.status, modelyard.kube.convergence", tmp_path, outside)
+
+
+def test_tracing_alone_brings_what_sends_spans(install: Install, outside: dict[str, str], tmp_path: Path) -> None:
+    code = "from modelyard.monitoring.tracing import find_tracing; tracing = find_tracing('a', '1'); tracing.close()"
+    run(install("tracing"), code, tmp_path, outside | {"OTEL_TRACES_EXPORTER": "otlp"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 
 import uvicorn
@@ -10,7 +11,7 @@ import uvicorn
 from modelyard.api.app import create_app
 from modelyard.config.manager import load_config
 from modelyard.errors import ModelyardError
-from modelyard.utils.common import setup_logging
+from modelyard.monitoring.logs import set_up_logs
 
 __all__ = ["main"]
 
@@ -22,13 +23,15 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8000, help="port to listen on")
     parser.add_argument("overrides", nargs="*", help="settings, such as serving.max_rows=10")
     arguments = parser.parse_args()
-    setup_logging()
     try:
-        app = create_app(settings=load_config(arguments.overrides))
+        settings = load_config(arguments.overrides)
+        set_up_logs(settings.serving)
+        logging.getLogger().setLevel(logging.INFO)
+        app = create_app(settings=settings)
     except ModelyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False)
+    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, log_config=None)
     return 0
 
 

@@ -6,6 +6,7 @@ import time
 from importlib import import_module
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +26,9 @@ from modelyard.models.model import Model
 from modelyard.monitoring.metrics import PredictionMetrics
 
 __all__ = ["build_app", "create_app"]
+
+# it stands in front of the lane, makes a second span of every request, and quotes values of those that it refuses
+NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
 
 
 def create_app(model: ServedModel | Model | None = None, settings: Settings | None = None) -> FastAPI:
@@ -61,6 +65,7 @@ def build_app(serving: Serving) -> FastAPI:
         version=model.version or "0",
         description=f"Predicts {model.contract.target.name}.",
         redoc_url=None,
+        telemetry=NO_TELEMETRY,
     )
     app.state.model_service = ModelService(settings)
     app.state.model_service.load_model(model.name, model)

@@ -68,7 +68,7 @@ class ArrowFormat:
         for chunk in chunks(rows):
             part = {name: values[chunk] for name, values in table.items()}
             answers.append(self._answer(self._predictor.predict_table(part).scores))
-        return Answer(write_stream(answers), ARROW_STREAM.encode())
+        return Answer(write_stream(answers), ARROW_STREAM.encode(), rows=rows)
 
     def _wrong_columns(self, schema: pa.Schema) -> Iterator[FieldProblem]:
         for name, count in Counter(schema.names).items():

@@ -37,12 +37,14 @@ class Answer(msgspec.Struct, gc=False):
         media_type: Its type.
         status: The HTTP status.
         headers: Further headers.
+        rows: How many it predicts.
     """
 
     body: bytes
     media_type: bytes = JSON
     status: int = 200
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    rows: int = 0
 
 
 # answers a body; raises RequestProblem
@@ -198,10 +200,10 @@ class JsonPrediction(Prediction):
         """Answers any number of rows."""
         if isinstance(request, Whole):
             return request.answer(request.body)
-        return Answer(self._predictor.finish(request))
+        return Answer(self._predictor.finish(request), rows=len(request.rows))
 
     def finish_inline(self, request: Request | Whole) -> Answer:
         """Answers one row through buffers that are there already."""
         if type(request) is Request and len(request.rows) == 1:
-            return Answer(self._predictor.finish_one(request))
+            return Answer(self._predictor.finish_one(request), rows=1)
         return self.finish(request)

@@ -26,6 +26,7 @@ from modelyard.api.drain import Drain
 from modelyard.api.endpoints import Answer, Endpoint, Fixed, Headers, Prediction, Scrape, refusal
 from modelyard.api.intake import Disconnected, InFlight, inflate, rest_of_body, too_large, too_slow
 from modelyard.api.keys import Keys
+from modelyard.api.observation import GONE, OTHER, Observer
 from modelyard.api.one_write import OneWrite
 from modelyard.api.page import PAGE_PATHS
 from modelyard.api.problems import RequestProblem, to_problem
@@ -49,7 +50,6 @@ LOOKS = frozenset({"GET", "HEAD"})
 REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 CLOSE = (b"connection", b"close")
 SAFETY = (b"x-content-type-options", b"nosniff")
-GONE = 499
 
 
 class Lane:
@@ -60,6 +60,7 @@ class Lane:
         endpoints: By path.
         metrics: Counts requests.
         serving: Limits, keys and the like.
+        observer: Traces requests and logs them.
         at_end: What there is to do once the last request is answered; may take seconds.
     """
 
@@ -70,13 +71,16 @@ class Lane:
         endpoints: Mapping[str, Endpoint],
         metrics: PredictionMetrics,
         serving: ServingSettings,
-        at_end: Callable[[], None] | None = None,
+        observer: Observer,
+        at_end: Callable[[], None],
     ) -> None:
         self.app = app
         self._endpoints = endpoints
         self._metrics = metrics
         self._serving = serving
         self._at_end = at_end
+        self._observer = observer
+        self._observe = observer.begin if observer.every else None
         self._keys = Keys(serving.keys_file) if serving.keys_file else None
         self._open: frozenset[str] = PAGE_PATHS if serving.page else frozenset()
         self._drain = Drain(serving.drain_seconds)
@@ -100,9 +104,8 @@ class Lane:
             return self._answer(endpoint, scope, receive, send)
         if scope["type"] == "lifespan":
             self._start(scope)
-            if self._at_end is not None:
-                receive = _then_end(receive, self._at_end)
-        return self.app(scope, receive, send)
+            return self.app(scope, receive, self._closing(send))
+        return self._observer.resume(self.app, scope, receive, send)
 
     def _start(self, scope: Scope) -> None:
         """Steps in front of the application's middlewares and takes SIGTERM over."""
@@ -125,27 +128,42 @@ class Lane:
         self._drain.own_signal()
         settle()
 
+    def _closing(self, send: Send) -> Send:
+        """The server goes as soon as it hears that the application has ended."""
+
+        async def send_at_last(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown"):
+                await asyncio.to_thread(self._at_end)
+            await send(message)
+
+        return send_at_last
+
     async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
         headers: Headers = dict(scope["headers"])
+        seen = None if self._observe is None else self._observe(endpoint, scope, headers)
+        request_id = self._request_id(headers)
         task = self._in_flight.enter()
-        code = GONE
+        code, answer = GONE, None
         try:
             try:
                 self._admit(scope, headers, endpoint)
                 if endpoint.reads:
-                    answer = await self._predict(endpoint, headers, receive, task)
+                    answer = await self._predict(seen or endpoint, headers, receive, task)
                 else:
                     answer = await self._look(endpoint)
             except Disconnected:
                 raise
             except Exception as error:
+                self._observer.name(request_id, seen)
                 answer = endpoint.refuse(to_problem(error))
             except asyncio.CancelledError:
                 if not self._in_flight.was_late(task):
                     raise
                 answer = endpoint.refuse(too_slow(self._serving.client_timeout_s))
-            await self._send(answer, headers, send)
+            if seen is not None and seen.span is not None:
+                answer.headers = (*answer.headers, seen.span.header)
+            await self._send(answer, request_id, send)
             code = answer.status
         except Disconnected:
             pass
@@ -154,10 +172,13 @@ class Lane:
                 raise
         finally:
             self._in_flight.leave(task)
+        seconds = perf_counter() - began
+        if seen is not None or (code != 200 and scope["path"] not in PROBES):
+            self._observer.end(scope, endpoint.metrics.route, code, seconds, request_id, seen, answer)
         if code != 200:
-            endpoint.metrics.observe(code, perf_counter() - began)
+            endpoint.metrics.observe(code, seconds)
             return
-        endpoint.metrics.pending.append(perf_counter() - began)
+        endpoint.metrics.pending.append(seconds)
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(FLUSH_S, self._write_metrics)
 
@@ -229,8 +250,7 @@ class Lane:
         finally:
             self._in_flight.await_client(task, True)
 
-    async def _send(self, answer: Answer, headers: Headers, send: Send) -> None:
-        request_id = self._request_id(headers)
+    async def _send(self, answer: Answer, request_id: bytes, send: Send) -> None:
         if not self._drain.draining and self._one_write.write(send, answer, request_id):
             return
         sent = [
@@ -257,15 +277,18 @@ class Lane:
 
     async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets the framework answer, behind our keys and with our headers."""
+        began = perf_counter()
         headers: Headers = dict(scope["headers"])
+        request_id = self._request_id(headers)
         if self._keys is not None and not (scope["path"] in self._open and scope["method"] in LOOKS):
             try:
                 self._check_key(headers)
             except RequestProblem as error:
                 answer = refusal(error)
-                await self._send(answer, headers, send)
+                await self._send(answer, request_id, send)
+                self._observer.end(scope, OTHER, answer.status, perf_counter() - began, request_id)
                 return
-        further = [(b"x-request-id", self._request_id(headers)), SAFETY]
+        further = [(b"x-request-id", request_id), SAFETY]
 
         async def send_with_ours(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -273,7 +296,7 @@ class Lane:
                 message["headers"] = [*message.get("headers", ()), *further, *closing]
             await send(message)
 
-        await self.app(scope, receive, send_with_ours)
+        await self._observer.hand_on(self.app, scope, receive, send_with_ours, request_id)
 
 
 def _length(headers: Headers) -> float:
@@ -282,18 +305,6 @@ def _length(headers: Headers) -> float:
         return float("inf")
     length = headers.get(b"content-length", b"0")
     return int(length) if length.isdigit() else 0
-
-
-def _then_end(receive: Receive, at_end: Callable[[], None]) -> Receive:
-    """The server says that it shuts down when all requests are answered."""
-
-    async def receive_and_end() -> Message:
-        message = await receive()
-        if message["type"] == "lifespan.shutdown":
-            await asyncio.to_thread(at_end)
-        return message
-
-    return receive_and_end
 
 
 def _for_origins(app: ASGIApp, origins: list[str]) -> ASGIApp:

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 from modelyard.api.endpoints import Answer, Endpoint, Fixed, JsonPrediction, Scrape, refusal
 from modelyard.api.feedback import FEEDBACK, FeedbackEndpoint
 from modelyard.api.formats import find_formats
+from modelyard.api.observation import Observer
 from modelyard.api.predict import Predictor
 from modelyard.api.prediction_ids import PredictionIds
 from modelyard.api.problems import RequestProblem
@@ -17,10 +18,12 @@ from modelyard.api.source import ServedModel
 from modelyard.api.v2 import v2_endpoints
 from modelyard.config.models import Settings
 from modelyard.errors import ConfigError
+from modelyard.monitoring.access import make_access_log
 from modelyard.monitoring.cells import CellMetrics
 from modelyard.monitoring.exposition import serve_metrics
 from modelyard.monitoring.feedback import FeedbackMetrics
 from modelyard.monitoring.metrics import PredictionMetrics
+from modelyard.monitoring.tracing import find_tracing
 
 if TYPE_CHECKING:
     from modelyard.monitoring.prediction_log import PredictionLog  # it brings pyarrow
@@ -40,12 +43,17 @@ class Serving:
         served: The model.
         settings: Limits, keys and the like.
 
+    Raises:
+        ConfigError: The environment asks for traces that there are not.
+        ServiceError: They need a package that is not installed.
+
     Attributes:
         served: The model.
         settings: As given.
         metrics: What is counted.
         predictor: Predicts.
         endpoints: What the lane answers, by path.
+        observer: Traces requests and logs them.
     """
 
     def __init__(self, served: ServedModel, settings: Settings) -> None:
@@ -58,6 +66,10 @@ class Serving:
         bins = limits.prediction_bins
         self.predictor = Predictor(model, limits.max_rows, self.metrics, bins, self._ids, self._log)
         self.endpoints = dict(self._endpoints())
+        tracing = find_tracing(model.name, model.version)
+        if tracing is not None:
+            model.scorer = tracing.timed(model.scorer)
+        self.observer = Observer(tracing, make_access_log(limits, model.name, model.version))
 
     @property
     def lane(self) -> dict[str, Any]:
@@ -66,8 +78,15 @@ class Serving:
             "endpoints": self.endpoints,
             "metrics": self.metrics,
             "serving": self.settings.serving,
-            "at_end": self._log.close if self._log is not None else None,
+            "observer": self.observer,
+            "at_end": self._close,
         }
+
+    def _close(self) -> None:
+        """Writes and sends what is left."""
+        if self._log is not None:
+            self._log.close()
+        self.observer.close()
 
     def expose_metrics(self) -> None:
         """Serves the figures on a port of their own, where the settings name one; once in each process that answers.

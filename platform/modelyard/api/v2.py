@@ -158,9 +158,10 @@ class Infer(_Endpoint, Prediction):
         )
         body = answer.model_dump_json(exclude_none=True).encode()
         if not any(request.binary.values()):
-            return Answer(body)
+            return Answer(body, rows=request.columns.rows)
         length = (JSON_LENGTH.lower().encode(), b"%d" % len(body))
-        return Answer(b"".join((body, *(raw for _, raw in written))), b"application/octet-stream", headers=(length,))
+        body = b"".join((body, *(raw for _, raw in written)))
+        return Answer(body, b"application/octet-stream", headers=(length,), rows=request.columns.rows)
 
     def _wanted(self, request: InferRequest) -> Mapping[str, bool]:
         binary = request.parameters is not None and request.parameters.binary_data_output

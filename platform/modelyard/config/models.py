@@ -228,6 +228,18 @@ class ServingSettings(_Group):
     feedback_days: float = Field(
         30.0, gt=0, description="Days in which the outcome of a prediction is taken; older ids are refused."
     )
+    logs: Literal["auto", "text", "json"] = Field(
+        "auto", description="Form of the log's lines; auto: text on a terminal, else one JSON object a line."
+    )
+    access_log: Literal["none", "refused", "all"] = Field(
+        "refused",
+        description="Requests that get a line in the log: those that somebody may have to look into, or all; what all "
+        "of them come to is in the metrics, for less than a line each costs.",
+    )
+    log_features: bool = Field(
+        False,
+        description="Whether the log may hold what clients sent: bodies, and messages of errors, which quote values.",
+    )
     labels: dict[Name, Name] = Field(default_factory=dict, description="Labels of the bento.")
     prediction_log: PredictionLogSettings = Field(
         default_factory=PredictionLogSettings, description="Whether predictions are written down, and where."

@@ -34,11 +34,13 @@ class RouteMetrics:
         labels: Model, version, and the route's template.
 
     Attributes:
+        route: The template.
         pending: Seconds of answers with status 200 that are not written yet; to be appended to.
     """
 
     def __init__(self, requests: Counter, seconds: Histogram, labels: tuple[str, str, str]) -> None:
         self._requests, self._labels = requests, labels
+        self.route = labels[2]
         self._ok = requests.labels(*labels, "200")
         self._seconds = seconds.labels(*labels)
         self.pending: list[float] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from modelyard.errors import UsageError, nearest
 
-__all__ = ["get_project_root", "setup_logging"]
+__all__ = ["JsonFormatter", "LineFormatter", "get_project_root", "setup_logging"]
 
 MARKS = ("conf/config.yaml", "bentofile.yaml", "pyproject.toml")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -32,7 +32,7 @@ def setup_logging(level: str = "INFO", json: bool | None = None) -> None:
         raise UsageError(f"there is no logging level {level!r}; {nearest(name, LEVELS)}")
     as_json = not sys.stderr.isatty() if json is None else json
     handler = _StderrHandler()
-    handler.setFormatter(_JsonFormatter() if as_json else _LineFormatter())
+    handler.setFormatter(JsonFormatter() if as_json else LineFormatter())
     root = logging.getLogger()
     for old in [old for old in root.handlers if isinstance(old, _StderrHandler)]:
         root.removeHandler(old)
@@ -60,13 +60,18 @@ class _StderrHandler(logging.Handler):
             self.handleError(record)
 
 
-class _LineFormatter(logging.Formatter):
+class LineFormatter(logging.Formatter):
+    """Lines for people."""
+
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
 
 
-class _JsonFormatter(logging.Formatter):
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
     def format(self, record: logging.LogRecord) -> str:
+        """Returns a record with all that was given as `extra`."""
         document = {
             "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,

@@ -1,0 +1,73 @@
+"""Logs and traces of a bento's workers, and of the process above them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from malformed_bodies import GOOD
+from modelyard.config.models import Settings
+from modelyard_bentos.client import Server
+from modelyard_bentos.packaging import pack
+from otlp_collector import Collector
+from waiting import DEADLINE_S, until
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+SAMPLED = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+ROUTER = """
+from fastapi import APIRouter
+from opentelemetry.propagate import inject
+
+router = APIRouter()
+
+@router.get("/mine/{value}")
+async def answer(value: str) -> dict[str, str]:
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    return carrier
+"""
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with Collector() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def traced(folder: Path, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    place = tmp_path_factory.mktemp("routers")
+    (place / "mine_traced.py").write_text(ROUTER)
+    settings = Settings.model_validate({"api": {"workers": 2, "routers": ["mine_traced"]}, "serving": {"logs": "json"}})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.syspath_prepend(str(place))
+        packed = pack(folder, settings)
+    with Server(str(packed.path), environment=collector.environment, log=place / "log") as running:
+        yield running
+
+
+def test_a_prediction_is_traced_and_every_line_is_json(traced: Server, collector: Collector) -> None:
+    answer = httpx.post(f"{traced.url}/predict", json={"rows": [{**GOOD, "age": "old"}]}, headers=SAMPLED)
+    assert answer.status_code == 422
+    assert answer.headers["traceresponse"].split("-")[1] == TRACE
+    until(lambda: len(collector.of(TRACE)) == 2)
+    until(lambda: answer.headers["x-request-id"] in traced.log.read_text())
+    lines = [json.loads(line) for line in traced.log.read_text().splitlines()]
+    refused = next(line for line in lines if line.get("request_id") == answer.headers["x-request-id"])
+    assert (refused["status"], refused["trace_id"]) == (422, TRACE)
+    assert any(line["logger"].startswith("bentoml") for line in lines)
+
+
+def test_a_router_of_ones_own_goes_on_from_our_span_and_not_from_bentomls(traced: Server, collector: Collector) -> None:
+    trace = "c" * 32
+    headers = {"traceparent": SAMPLED["traceparent"].replace(TRACE, trace)}
+    answer = httpx.get(f"{traced.url}/mine/a", headers=headers, timeout=DEADLINE_S)
+    until(lambda: collector.of(trace))
+    (span,) = collector.of(trace).values()
+    assert span.name == "GET /mine/{value}"
+    assert answer.json()["traceparent"].split("-")[1:3] == [trace, span.id]
