@@ -42,6 +42,26 @@ assert outcome.trials == 2
 print(outcome.model)
 """
 
+LOG = """
+import glob
+
+import numpy as np
+import pyarrow.parquet as pq
+import s3fs
+from prometheus_client import CollectorRegistry
+
+from modelyard.config.models import PredictionLogSettings
+from modelyard.data.contract import Column, Contract, Target
+from modelyard.monitoring.prediction_log import PredictionLog
+
+contract = Contract(columns=(Column(name="x", kind="numeric"),), target=Target(name="y", task="regression"))
+log = PredictionLog(PredictionLogSettings(url="log"), contract, "1", CollectorRegistry())
+log.add([None], np.ones(1, dtype=np.float32).tobytes(), [2.0], [2.0])
+log.close()
+(file,) = glob.glob("log/*/*/*.parquet")
+assert pq.ParquetFile(file).metadata.num_rows == 1
+"""
+
 SERVE = """
 import os, sys
 os.environ["MODELYARD_MODEL"] = "FOLDER"
@@ -124,3 +144,7 @@ def test_kube_alone_writes_the_values_of_an_image(install: Install, outside: dic
 def test_tracing_alone_brings_what_sends_spans(install: Install, outside: dict[str, str], tmp_path: Path) -> None:
     code = "from modelyard.monitoring.tracing import find_tracing; tracing = find_tracing('a', '1'); tracing.close()"
     run(install("tracing"), code, tmp_path, outside | {"OTEL_TRACES_EXPORTER": "otlp"})
+
+
+def test_log_alone_writes_predictions(install: Install, outside: dict[str, str], tmp_path: Path) -> None:
+    run(install("log"), LOG, tmp_path, outside)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +13,7 @@ from modelyard.config.models import Settings
 from modelyard_bentos.client import Server
 from modelyard_bentos.packaging import pack
 from otlp_collector import Collector
+from served_model import make_table, save_served
 from waiting import DEADLINE_S, until
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -39,8 +39,9 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def traced(folder: Path, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def traced(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     place = tmp_path_factory.mktemp("routers")
+    folder = save_served(place / "traced", make_table(), name="traced")
     (place / "mine_traced.py").write_text(ROUTER)
     settings = Settings.model_validate({"api": {"workers": 2, "routers": ["mine_traced"]}, "serving": {"logs": "json"}})
     with pytest.MonkeyPatch.context() as patch:
