@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from cluster.place import Cluster
-from cluster.releases import Deployer
+from cluster.releases import Deployer, modelyard
 from cluster.traffic import PAUSE_S, Traffic
 from waiting import until
 
@@ -26,6 +26,7 @@ AT_ONCE = {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value
 DOWN_AT_ONCE = {"autoscaling": {"behavior": {"scaleDown": AT_ONCE}}}
 # sizes that the autoscaler leaves alone under the usual load, and that it does not
 STEADY, MOVING = 400, 150
+NEVER_ENOUGH = ("rollout.step_s=15", "rollout.min_requests=1000000")
 LOUD_S, QUIET_S, LONG_S = 0.01, 0.4, 180.0
 
 
@@ -109,6 +110,17 @@ def up_and_down(scene: Scene) -> None:
     scene.traffic.pause_s = PAUSE_S
 
 
+def a_canary_raised_and_taken_back(scene: Scene) -> None:
+    """Three times: it gets half of the requests, too few for the gate, and goes again."""
+    registry = f"{scene.release.cluster.registry}/people"
+    to = ("--to", registry, "--base", scene.release.base, "--insecure")
+    image = modelyard("image", scene.bentos[1], *to)["image"]
+    for _ in range(3):
+        said = scene.release.run("rollout", image, "--steps", "50,100", "--insecure", *NEVER_ENOUGH, code=1)["error"]
+        assert "too few requests to judge it" in said["message"], said
+        scene.tell("canary")
+
+
 def a_drained_node(scene: Scene) -> None:
     """All pods are on the node that is drained."""
     drained, other = "n2", "n1"
@@ -160,6 +172,14 @@ def test_scaling_up_and_down_loses_nothing(seen: Seen) -> None:
 
 def test_without_the_drain_scaling_down_loses_requests(seen: Seen) -> None:
     assert seen(up_and_down, NO_DRAIN | DOWN_AT_ONCE, target_rps=MOVING).failed
+
+
+def test_a_canary_raised_and_taken_back_loses_nothing(seen: Seen) -> None:
+    check_lossless(seen(a_canary_raised_and_taken_back, DRAIN, REQUESTS))
+
+
+def test_without_the_drain_a_canary_that_goes_loses_requests(seen: Seen) -> None:
+    assert seen(a_canary_raised_and_taken_back, NO_DRAIN).failed
 
 
 @pytest.mark.usefixtures("one_node")
