@@ -12,8 +12,11 @@ from __future__ import annotations
 import argparse
 import secrets
 import tempfile
-from collections.abc import Mapping
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,19 +31,59 @@ PLAIN, DRIFT, ALL = "metrics only", "drift counted", "all of it"
 BOUNDS = {DRIFT: 1.03, ALL: 1.10}
 
 
-def variants(work: Path) -> Mapping[str, dict[str, Any]]:
-    """Returns the settings of each service."""
+@dataclass(frozen=True)
+class Variant:
+    """A service.
+
+    Attributes:
+        serving: Its settings.
+        environment: Its environment variables.
+    """
+
+    serving: dict[str, Any]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def variants(work: Path, collector: str) -> Mapping[str, Variant]:
+    """Returns the services; one request in a hundred is traced."""
     key = work / "key"
     key.write_text(secrets.token_hex(16))
     ids, log = {"feedback_key_file": str(key)}, {"prediction_log": {"url": str(work / "log")}}
-    plain = {"drift": False}
-    return {
-        PLAIN: plain,
-        DRIFT: {},
-        "ids": plain | ids,
-        "prediction log": plain | log,
-        ALL: ids | log,
+    plain = {"drift": False, "access_log": "none"}
+    traced = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": "0.01",
     }
+    return {
+        PLAIN: Variant(plain),
+        DRIFT: Variant(plain | {"drift": True}),
+        "ids": Variant(plain | ids),
+        "prediction log": Variant(plain | log),
+        "one in a hundred traced": Variant(plain, traced),
+        ALL: Variant(ids | log, traced),
+        "all of it, and a line for each request": Variant(ids | log | {"access_log": "all"}, traced),
+    }
+
+
+@contextmanager
+def collecting() -> Iterator[str]:
+    """A collector of traces that keeps none."""
+
+    class Sink(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Sink) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def main() -> None:
@@ -53,8 +96,10 @@ def main() -> None:
         folder, _ = save(next(iter(MODELS)), Path(work), None)
         body = {"rows": [load_model(folder).contract.example]}
         targets = {}
-        for name, serving in variants(Path(work)).items():
-            server = stack.enter_context(Server(folder, load_config(overrides={"serving": serving})))
+        collector = stack.enter_context(collecting())
+        for name, variant in variants(Path(work), collector).items():
+            settings = load_config(overrides={"serving": variant.serving})
+            server = stack.enter_context(Server(folder, settings, environment=variant.environment))
             targets[name] = Target(server.pid, f"{server.url}/predict", body)
             measure(targets[name], 1)
         rounds = [

@@ -44,6 +44,7 @@ print(outcome.model)
 
 LOG = """
 import glob
+import os
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -55,7 +56,7 @@ from modelyard.data.contract import Column, Contract, Target
 from modelyard.monitoring.prediction_log import PredictionLog
 
 contract = Contract(columns=(Column(name="x", kind="numeric"),), target=Target(name="y", task="regression"))
-log = PredictionLog(PredictionLogSettings(url="log"), contract, "1", CollectorRegistry())
+log = PredictionLog(PredictionLogSettings(url=os.path.abspath("log")), contract, "1", CollectorRegistry())
 log.add([None], np.ones(1, dtype=np.float32).tobytes(), [2.0], [2.0])
 log.close()
 (file,) = glob.glob("log/*/*/*.parquet")

@@ -98,12 +98,14 @@ class PredictionIds:
             raw = text[:LONGEST_ID].encode("ascii").translate(FROM_URL)
             whole = binascii.a2b_base64(raw + b"=" * (-len(raw) % 4), strict_mode=True)
         except (UnicodeEncodeError, binascii.Error):
-            raise ForeignId("is no id of a prediction") from None
+            whole = b""
+        if len(whole) < BODY.size + MAC_BYTES:
+            raise ForeignId("is no id of a prediction")
         body, given = whole[:-MAC_BYTES], whole[-MAC_BYTES:]
         for signer in self._macs:
             mac = signer.copy()
             mac.update(body)
-            if hmac.compare_digest(mac.digest(), given) and len(body) >= BODY.size:
+            if hmac.compare_digest(mac.digest(), given):
                 return body
         raise ForeignId("is not signed by this service")
 
@@ -112,7 +114,9 @@ def _read_keys(path: str) -> list[bytes]:
     try:
         lines = Path(path).read_bytes().splitlines()
     except OSError as error:
-        raise ConfigError("serving.feedback_key_file", f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigError(
+            "serving.feedback_key_file", f"{Path(path).absolute()} cannot be read: {error.strerror}"
+        ) from None
     keys = [line.strip() for line in lines if line.strip()]
     if not keys or not all(LEAST_KEY <= len(key) <= LONGEST_KEY for key in keys):
         raise ConfigError(

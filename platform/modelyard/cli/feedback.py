@@ -92,7 +92,8 @@ class _Service:
 
 def _post(service: _Service, frame: pd.DataFrame, identity: str, actual: str, batch: int) -> tuple[int, dict[int, str]]:
     """Returns how many were counted, and the reason by row of the others."""
-    ids, outcomes = frame[identity].astype(str).tolist(), frame[actual].astype(object).tolist()
+    ids = frame[identity].astype(object).fillna("").astype(str).tolist()
+    outcomes = frame[actual].astype(object).tolist()
     rows = frame.index.tolist()
     refused: dict[int, str] = {}
     counted = 0

@@ -210,6 +210,11 @@ def _save(table: pa.Table, file: IO[bytes]) -> None:
 
 
 def _check(settings: PredictionLogSettings, contract: Contract) -> None:
+    assert settings.url is not None
+    if "://" not in settings.url and not os.path.isabs(settings.url):
+        # a bento runs in its own folder
+        hint = f"name the whole path, such as {os.path.abspath(settings.url)}, or a URL"
+        raise ConfigError("serving.prediction_log.url", f"{settings.url!r} depends on where it runs", hint=hint)
     try:
         url_to_fs(settings.url, **settings.options)
     except (ImportError, ValueError) as error:

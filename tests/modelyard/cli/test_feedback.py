@@ -55,16 +55,17 @@ def test_what_is_refused_is_named_and_the_rest_counted(
     before = counted(server)
     renamed = outcomes.rename(columns={"id": "prediction", "actual": "was"})
     renamed.loc[4, "prediction"] = "forged"
+    renamed.loc[5, "prediction"] = None
     renamed.loc[12, "was"] = "maybe"
     renamed.to_csv(tmp_path / "outcomes.csv", index=False)
     options = ("--url", server.url, "--id", "prediction", "--actual", "was", "--batch", "10")
     done = modelyard("feedback", "outcomes.csv", *options)
     assert done.code == 1
     assert done.sentence == (
-        f"{server.url} counted 38 outcomes and refused 2: "
-        "row 5: is not signed by this service; row 13: is not one of <=50K, >50K"
+        f"{server.url} counted 37 outcomes and refused 3: "
+        "row 5: is no id of a prediction; row 6: is no id of a prediction; row 13: is not one of <=50K, >50K"
     )
-    assert counted(server) - before == 38
+    assert counted(server) - before == 37
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,7 @@ def test_two_processes_of_one_name_and_number_write_two_files(logs: list[Log], t
     ("settings", "message"),
     [
         ({"redact": ["agee"]}, "there is no column 'agee'.*did you mean 'age'"),
+        ({"url": "log"}, "'log' depends on where it runs; name the whole path"),
         ({"url": "nowhere://x"}, "nowhere://x cannot be used"),
     ],
 )
