@@ -124,7 +124,7 @@ lock: $(BIN)/uv ## compile requirements/*.txt again; add ARGS=--upgrade for newe
 	$(COMPILE) --all-extras --group dev --universal $(ARGS) -o requirements/lock.txt
 	$(COMPILE_IMAGE) --extra serving --extra tracing -o requirements/serving.txt
 	$(COMPILE_IMAGE) --extra serving --extra tracing --extra train --extra log -o requirements/serving-sklearn.txt
-	$(COMPILE_IMAGE) --extra training -o requirements/training.txt
+	$(COMPILE_IMAGE) --extra training --extra tracing -o requirements/training.txt
 
 .PHONY: clean
 clean: ## remove the environment and everything that was built, but no run and no model

@@ -53,11 +53,13 @@ from prometheus_client import CollectorRegistry
 
 from modelyard.config.models import PredictionLogSettings
 from modelyard.data.contract import Column, Contract, Target
+from modelyard.models.model import Model
 from modelyard.monitoring.prediction_log import PredictionLog
 
 contract = Contract(columns=(Column(name="x", kind="numeric"),), target=Target(name="y", task="regression"))
-log = PredictionLog(PredictionLogSettings(url=os.path.abspath("log")), contract, "1", CollectorRegistry())
-log.add([None], np.ones(1, dtype=np.float32).tobytes(), [2.0], [2.0])
+model = Model(contract, lambda matrix: matrix, version="1")
+log = PredictionLog(PredictionLogSettings(url=os.path.abspath("log")), model, CollectorRegistry())
+log.add([None], np.ones(1, dtype=np.float32).tobytes(), np.ones(1, dtype=np.float32).tobytes())
 log.close()
 (file,) = glob.glob("log/*/*/*.parquet")
 assert pq.ParquetFile(file).metadata.num_rows == 1

@@ -122,13 +122,15 @@ class Serving:
         try:
             from modelyard.monitoring.prediction_log import PredictionLog
 
-            return PredictionLog(settings, model.contract, model.version, self.metrics.registry)
+            log = PredictionLog(settings, model, self.metrics.registry)
         except ImportError as error:
             raise ConfigError(
                 "serving.prediction_log.url",
                 f"a log needs {error.name or error}",
                 hint="install modelyard[log]; of the images serving-sklearn has it",
             ) from None
+        self.metrics.at_flush.append(log.gather)
+        return log
 
     def _feedback(self, ids: PredictionIds) -> FeedbackEndpoint:
         model, card = self.served.model, self.served.card

@@ -81,6 +81,7 @@ class RowScorer:
 
     Attributes:
         matrix: Where the encoded row goes, float32, shape (1, features).
+        raw: Gives the last row's scores as bytes, float32.
     """
 
     def __init__(self, scorer: OnnxScorer, width: int) -> None:
@@ -89,6 +90,7 @@ class RowScorer:
         self.matrix = matrix[:1]
         # NumPy is slow for a few values
         self._list = scores[0].data.tolist
+        self.raw = scores[0].data.tobytes
         binding = scorer.session.io_binding()
         for bind, name, array in (
             (binding.bind_input, INPUT, matrix),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,11 +77,13 @@ class PredictionMetrics:
     Attributes:
         registry: As given.
         cells: Counts rows by column and bin; none where drift is not counted.
+        at_flush: What else there is to do as often as figures are written.
     """
 
     def __init__(self, registry: CollectorRegistry, model: str = "", version: str = "") -> None:
         self.registry = registry
         self.cells: CellMetrics | None = None
+        self.at_flush: list[Callable[[], None]] = []
         self._model = (model, version)
         self._requests = Counter(
             "modelyard_requests_total",
@@ -211,6 +213,8 @@ class PredictionMetrics:
         self._cpu_counted = spent
         for route in self._routes.values():
             route.flush()
+        for act in self.at_flush:
+            act()
         if not self._pending:
             return
         predicted: NDArray[np.generic]

@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter
 
 from modelyard.config.models import PredictionLogSettings
@@ -30,6 +31,7 @@ from modelyard.data.decoding import chosen, decode, labels, texts, values
 from modelyard.data.encoding import features_of
 from modelyard.data.sources import write_bytes
 from modelyard.errors import ConfigError, ModelyardError, nearest
+from modelyard.models.model import Model
 from modelyard.monitoring.observed import OWN_COLUMNS
 
 __all__ = ["PredictionLog"]
@@ -45,10 +47,10 @@ class _Batch:
     """Rows of one file to be, in plain buffers: objects for each would keep the garbage collector busy."""
 
     def __init__(self) -> None:
-        self.moments = array("d")
+        # when rows came together, and how many
+        self.moments, self.counts = array("d"), array("q")
         self.ids: list[str | None] = []
-        self.rows = bytearray()
-        self.predictions, self.scores = array("f"), array("f")
+        self.rows, self.scores = bytearray(), bytearray()
 
 
 class PredictionLog:
@@ -56,28 +58,29 @@ class PredictionLog:
 
     Args:
         settings: Where, how often and how much.
-        contract: What the rows are.
-        version: Of the model.
+        model: That predicts.
         registry: Where it counts what became of rows.
 
     Raises:
         ConfigError: The address means nothing, or a column to leave out is not there.
     """
 
-    def __init__(
-        self, settings: PredictionLogSettings, contract: Contract, version: str, registry: CollectorRegistry
-    ) -> None:
+    def __init__(self, settings: PredictionLogSettings, model: Model, registry: CollectorRegistry) -> None:
         assert settings.url is not None
-        self._contract = contract
+        self._model = model
+        self._contract = contract = model.contract
         self._sample, self._full, self._seconds = settings.sample, settings.rows, settings.seconds
         self._redacted, self._options = settings.redact, settings.options
-        self._versions = texts([version])
+        self._versions = texts([model.version])
         self._folder = settings.url.rstrip("/")
         _check(settings, contract)
         self._width = len(features_of(contract))
         self._labels = labels(contract.target.classes) if contract.target.classes else None
         self._most = int(settings.buffer_mb * 2**20 / (4 * self._width + OVERHEAD_BYTES))
         self._batch, self._room = _Batch(), self._most
+        self._ids: list[str | None] = []
+        self._encoded: list[bytes] = []
+        self._scored: list[bytes] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
@@ -94,62 +97,69 @@ class PredictionLog:
             counted.labels(outcome) for outcome in ("written", "dropped", "failed")
         )
 
-    def add_one(self, identity: str | None, row: bytes, prediction: float, scores: Sequence[float]) -> None:
-        """Takes one row as `add` takes many; half of what that would cost."""
-        if self._sample < 1 and random.random() >= self._sample:
-            return
-        with self._lock:
-            has_room = self._room > 0
-            if has_room:
-                self._room -= 1
-                batch = self._batch
-                batch.moments.append(time.time())
-                batch.ids.append(identity)
-                batch.rows += row
-                batch.predictions.append(prediction)
-                batch.scores.extend(scores)
-        self._notice(1, has_room)
+    def add_one(self, identity: str | None, row: bytes, scores: bytes) -> None:
+        """Takes one row, which `gather` adds; for the thread that gathers.
 
-    def add(
-        self, ids: Sequence[str | None], rows: bytes, predictions: Sequence[float], scores: Sequence[float]
-    ) -> None:
+        Args:
+            identity: Of the prediction.
+            row: As it was encoded, float32.
+            scores: Probabilities or the value, float32.
+        """
+        self._ids.append(identity)
+        self._encoded.append(row)
+        self._scored.append(scores)
+
+    def gather(self) -> None:
+        """Adds the single rows since the last time, with one look at the clock; often, for it is their time."""
+        if not self._ids:
+            return
+        ids, self._ids = self._ids, []
+        rows, self._encoded = self._encoded, []
+        scores, self._scored = self._scored, []
+        if self._sample < 1:
+            kept = [place for place in range(len(ids)) if random.random() < self._sample]
+            ids = [ids[place] for place in kept]
+            rows = [rows[place] for place in kept]
+            scores = [scores[place] for place in kept]
+        self._add(ids, b"".join(rows), b"".join(scores))
+
+    def add(self, ids: Sequence[str | None], rows: bytes, scores: bytes) -> None:
         """Takes rows that were predicted together; all of them or, by the sampling rate, none.
 
         Args:
             ids: Of the predictions, n of them.
             rows: The encoded matrix, float32.
-            predictions: Codes of the classes, or values, n of them.
-            scores: Probabilities, row by row, or values.
+            scores: Probabilities, row by row, or values, float32.
         """
-        if self._sample < 1 and random.random() >= self._sample:
-            return
+        if self._sample == 1 or random.random() < self._sample:
+            self._add(ids, rows, scores)
+
+    def _add(self, ids: Sequence[str | None], rows: bytes, scores: bytes) -> None:
         count = len(ids)
         with self._lock:
             has_room = self._room >= count
             if has_room:
                 self._room -= count
                 batch = self._batch
-                batch.moments.extend([time.time()] * count)
+                batch.moments.append(time.time())
+                batch.counts.append(count)
                 batch.ids.extend(ids)
                 batch.rows += rows
-                batch.predictions.extend(predictions)
-                batch.scores.extend(scores)
-        self._notice(count, has_room)
-
-    def close(self) -> None:
-        """Writes what waits; gives storage some seconds for it."""
-        self._closing = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(CLOSE_S)
-
-    def _notice(self, count: int, has_room: bool) -> None:
+                batch.scores += scores
         if not has_room:
             self._dropped.inc(count)
         if len(self._batch.ids) >= self._full:
             self._wake.set()
         if self._thread is None:
             self._start()
+
+    def close(self) -> None:
+        """Writes what waits; gives storage some seconds for it."""
+        self.gather()
+        self._closing = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_S)
 
     def _start(self) -> None:
         with self._lock:
@@ -191,16 +201,21 @@ class PredictionLog:
         columns = decode(self._contract, rows)
         for name in self._redacted:
             columns.pop(name)
-        at = (np.array(batch.moments) * 1e6).astype(np.int64)
-        predicted, scores = np.array(batch.predictions), np.array(batch.scores)
+        at = np.repeat((np.array(batch.moments) * 1e6).astype(np.int64), np.array(batch.counts))
+        scores = np.frombuffer(batch.scores, dtype=np.float32)
         own = (
             values(at, pa.timestamp("us", tz="UTC")),
             texts(batch.ids),
             chosen(np.zeros(len(rows), np.int32), self._versions),
-            chosen(predicted.astype(np.int32), self._labels) if self._labels else values(predicted, pa.float32()),
+            self._predicted(scores.reshape(len(rows), -1)),
             pa.FixedSizeListArray.from_arrays(values(scores, pa.float32()), len(scores) // len(rows)),
         )
         return pa.Table.from_arrays([*own, *columns.values()], names=[*OWN_COLUMNS, *columns])
+
+    def _predicted(self, scores: NDArray[np.float32]) -> pa.Array:
+        if self._labels is None:
+            return values(scores[:, 0], pa.float32())
+        return chosen(self._model.codes(scores).astype(np.int32), self._labels)
 
 
 def _save(table: pa.Table, file: IO[bytes]) -> None:

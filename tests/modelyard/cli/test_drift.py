@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from prometheus_client import CollectorRegistry
@@ -63,7 +64,7 @@ def test_a_log_is_read_as_the_service_counted_it(modelyard, frame, tmp_path):
     found = columns(modelyard("drift", "known", "log", "--json"))
     assert "age" not in found
     assert found["education-num"]["level"] == "stable"
-    # predictions are the log's, though the model could not make them any more
+    # predictions are the log's, since the model could not make them without a column
     assert [cell["rows"] for cell in found["(prediction)"]["cells"]] == [0, len(frame)]
     write_log(tmp_path / "known", tmp_path / "whole", frame)
     assert modelyard("score", "known", "whole", "--output", "scored.csv").code == 0
@@ -73,9 +74,9 @@ def test_a_log_is_read_as_the_service_counted_it(modelyard, frame, tmp_path):
 
 def write_log(model, folder, frame, **settings):
     loaded = load_model(model)
-    log = PredictionLog(PredictionLogSettings(url=str(folder), **settings), loaded.contract, "v1", CollectorRegistry())
+    log = PredictionLog(PredictionLogSettings(url=str(folder), **settings), loaded, CollectorRegistry())
     matrix = loaded.encode(frame)
-    log.add([None] * len(frame), matrix.tobytes(), [1] * len(frame), loaded.scorer(matrix).ravel().tolist())
+    log.add([None] * len(frame), matrix.tobytes(), np.tile(np.float32([0.1, 0.9]), len(frame)).tobytes())
     log.close()
 
 

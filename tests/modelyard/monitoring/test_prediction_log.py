@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from modelyard.config.models import PredictionLogSettings
 from modelyard.data.encoding import Encoder
 from modelyard.errors import ConfigError, TableUnreadable
+from modelyard.models.model import Model
 from modelyard.monitoring import prediction_log
 from modelyard.monitoring.observed import OWN_COLUMNS
 from modelyard.monitoring.prediction_log import PredictionLog
@@ -25,6 +26,8 @@ VERSION = "3f2a91b04c77"
 FRAME = make_table()
 CONTRACT = make_contract(FRAME)
 MATRIX = Encoder(CONTRACT).encode(FRAME)
+MODEL = Model(CONTRACT, lambda matrix: matrix, version=VERSION)
+SCORES = np.array([[0.75, 0.25], [0.25, 0.75]], dtype=np.float32)
 
 
 class Log:
@@ -33,10 +36,11 @@ class Log:
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder, self.registry = folder, CollectorRegistry()
         given = PredictionLogSettings(url=str(folder), **{"seconds": 3600, **settings})
-        self.log = PredictionLog(given, CONTRACT, VERSION, self.registry)
+        self.log = PredictionLog(given, MODEL, self.registry)
 
     def add(self, row: int, identity: str | None = None) -> None:
-        self.log.add_one(identity, MATRIX[row].tobytes(), row % 2, [0.25, 0.75])
+        self.log.add_one(identity, MATRIX[row].tobytes(), SCORES[row % 2].tobytes())
+        self.log.gather()
 
     def files(self) -> list[Path]:
         return sorted(self.folder.rglob("*.parquet"))
@@ -62,7 +66,7 @@ def test_what_was_predicted_is_in_a_file_that_says_when_and_by_which_process(log
     log = make(logs, tmp_path)
     for row in range(10):
         log.add(row, f"id-{row}")
-    log.log.add([None] * 5, MATRIX[10:15].tobytes(), [1] * 5, np.full((5, 2), 0.5).ravel().tolist())
+    log.log.add([None] * 5, MATRIX[10:15].tobytes(), np.full((5, 2), 0.5, np.float32).tobytes())
     log.log.close()
     (path,) = log.files()
     assert re.fullmatch(r"date=\d{4}-\d\d-\d\d/hour=\d\d/.+-\d+-\d+\.parquet", str(path.relative_to(tmp_path)))
@@ -171,4 +175,4 @@ def test_two_processes_of_one_name_and_number_write_two_files(logs: list[Log], t
 def test_what_cannot_be_logged_is_refused_at_the_start(tmp_path: Path, settings: Any, message: str) -> None:
     given = PredictionLogSettings(**{"url": str(tmp_path), **settings})
     with pytest.raises(ConfigError, match=message):
-        PredictionLog(given, CONTRACT, VERSION, CollectorRegistry())
+        PredictionLog(given, MODEL, CollectorRegistry())
