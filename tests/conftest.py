@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the files with slow tests first, so that no worker is left alone with one at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture
+def own_plugins() -> Iterator[None]:
+    """What a test registers is forgotten after it; built-in plugins, imported only once, stay."""
+    from modelyard.plugins import registry
+
+    before = set(registry._registered)
+    yield
+    for name in set(registry._registered) - before - set(registry.BUILT_IN):
+        del registry._registered[name]
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,7 @@ def test_model_training_and_evaluation(table: Path) -> None:
     assert metrics["accuracy"] > 0.8
 
 
+@pytest.mark.usefixtures("own_plugins")
 def test_custom_trainer_plugin(tmp_path: Path) -> None:
     from modelyard.plugins import get_plugin, register_plugin
     from modelyard.plugins.base import ComponentResult, ComponentStatus, ExecutionContext, ModelTrainer

@@ -55,7 +55,7 @@ def parquet_files(path: str, storage_options: Mapping[str, Any] | None = None) -
     except ImportError as error:
         raise TableUnreadable(path, str(error).rstrip("."), "install the package for this kind of address") from None
     except Exception as error:  # each file system raises what it likes
-        raise TableUnreadable(path, f"cannot be read: {_reason(error)}") from None
+        raise _unreadable(path, error) from None
     if not found:
         raise TableUnreadable(path, "is a folder without Parquet files", "name the file in it")
     return [str(system.unstrip_protocol(each)) for each in sorted(found)]
@@ -78,9 +78,7 @@ def read_bytes(path: str, storage_options: Mapping[str, Any] | None = None) -> b
     except TableUnreadable:
         raise
     except Exception as error:  # each file system and each compression raises what it likes
-        unreadable = TableUnreadable(path, f"cannot be read: {_reason(error)}")
-        unreadable.transient = "://" in path  # a storage that does not answer now
-        raise unreadable from None
+        raise _unreadable(path, error) from None
 
 
 def write_bytes(
@@ -108,6 +106,12 @@ def write_bytes(
         raise TableUnreadable(path, str(error).rstrip("."), "install the package for this kind of address") from None
     except (OSError, ValueError) as error:
         raise TableUnreadable(path, f"cannot be written: {_reason(error)}") from None
+
+
+def _unreadable(path: str, error: Exception) -> TableUnreadable:
+    unreadable = TableUnreadable(path, f"cannot be read: {_reason(error)}")
+    unreadable.transient = "://" in path  # a storage that does not answer now
+    return unreadable
 
 
 def _rename(system: fsspec.AbstractFileSystem, source: str, destination: str) -> None:
