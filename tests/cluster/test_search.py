@@ -151,6 +151,8 @@ def test_a_lost_heads_node_without_the_replacement_policy_ends_the_search(
     time.sleep(100)  # four times what the replacement takes otherwise
     (pod,) = searching.pods_at(begun, 0).values()
     assert "deletionTimestamp" in pod["metadata"]
+    # a namespace that goes deletes pods first, and these wait for their Job, which waits for them
+    run.kubectl("delete", "job", "--all", "--wait=false")
 
 
 def test_a_driver_that_always_fails_is_over_within_three_minutes(searching: Searching) -> None:
