@@ -16,7 +16,7 @@ pytestmark = pytest.mark.cluster
 
 TIME_LIMIT_S, TRIES = 1.0, 3
 # from the cluster's word that the node is lost until every kube-proxy has left its pods out
-HEARD_S = 2.0
+HEARD_S = 3.0
 AFTERWARDS = 1_000
 # few, with a pause, so that nobody waits for a second for a pod that has to do the work of two
 CLIENTS, PAUSE_S = 4, 0.02
