@@ -30,9 +30,10 @@ from modelyard.data.contract import Contract
 from modelyard.data.decoding import chosen, decode, labels, texts, values
 from modelyard.data.encoding import features_of
 from modelyard.data.sources import write_bytes
-from modelyard.errors import ConfigError, ModelyardError, nearest
+from modelyard.errors import ConfigError, nearest
 from modelyard.models.model import Model
 from modelyard.monitoring.observed import OWN_COLUMNS
+from modelyard.utils.sentences import first_line
 
 __all__ = ["PredictionLog"]
 
@@ -182,8 +183,8 @@ class PredictionLog:
             return
         try:
             write_bytes(self._path(batch.moments[0]), partial(_save, self._table(batch)), self._options)
-        except ModelyardError as error:
-            logger.error("%d rows of the prediction log are lost: %s", count, error)
+        except Exception as error:  # each storage raises what it likes, and the thread has to go on
+            logger.error("%d rows of the prediction log are lost: %s", count, first_line(error))
             self._failed.inc(count)
         else:
             self._written.inc(count)

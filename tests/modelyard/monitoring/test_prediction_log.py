@@ -122,20 +122,33 @@ def test_while_storage_is_slow_rows_are_dropped_and_counted_and_nobody_waits(
     until(lambda: log.counted("written") == most)
 
 
-def test_a_storage_that_fails_is_said_and_counted(
-    logs: list[Log], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (TableUnreadable("s3://bucket/log", "cannot be written: Access Denied"), "s3://bucket/log: cannot be written"),
+        (RuntimeError("Unable to locate credentials\nin any place"), "Unable to locate credentials"),
+    ],
+)
+def test_a_storage_that_fails_is_said_and_counted_and_asked_again(
+    logs: list[Log],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    said: str,
 ) -> None:
     def fail(*_: Any) -> None:
-        raise TableUnreadable("s3://bucket/log", "cannot be written: Access Denied")
+        raise error
 
-    monkeypatch.setattr(prediction_log, "write_bytes", fail)
-    log = make(logs, tmp_path)
-    log.add(0)
-    log.log.close()
-    assert log.counted("failed") == 1
-    assert caplog.messages == [
-        "1 rows of the prediction log are lost: s3://bucket/log: cannot be written: Access Denied"
-    ]
+    log = make(logs, tmp_path, rows=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(prediction_log, "write_bytes", fail)
+        log.add(0)
+        until(lambda: log.counted("failed") == 1)
+    (message,) = caplog.messages
+    assert message.startswith(f"1 rows of the prediction log are lost: {said}")
+    log.add(1)
+    until(lambda: log.counted("written") == 1)
 
 
 def test_redacted_columns_are_in_no_file(logs: list[Log], tmp_path: Path) -> None:
