@@ -7,11 +7,11 @@ blank whatever tells people whose it is. Empty lines and lines that begin with #
 from __future__ import annotations
 
 import hashlib
-import hmac
 import logging
 import re
-import time
+from hmac import compare_digest
 from pathlib import Path
+from time import monotonic
 
 from modelyard.errors import ConfigError
 
@@ -38,8 +38,9 @@ class Keys:
         self._path = Path(path)
         self._digests = self._read()
         self._content = self._state()
-        self._looked = time.monotonic()
-        self._last: bytes | None = None  # the key that was admitted last
+        self._looked = monotonic()
+        # what was admitted last: clients come again, and to compare costs a tenth of what hashing does
+        self._last_key = self._last_authorization = b""
 
     def admits(self, authorization: bytes | None, api_key: bytes | None) -> bool:
         """Whether a request may pass.
@@ -48,32 +49,38 @@ class Keys:
             authorization: Its header ``Authorization``: ``Bearer KEY``.
             api_key: Its header ``X-API-Key``: the key itself.
         """
-        if time.monotonic() - self._looked > LOOK_EVERY_S:
+        if monotonic() - self._looked > LOOK_EVERY_S:
             self._look()
-        if api_key is None:
-            if authorization is None or authorization[:7].lower() != BEARER:
-                return False
-            api_key = authorization[7:].strip()
-        # clients come again: to compare costs a tenth of what hashing does
-        if self._last is not None and hmac.compare_digest(api_key, self._last):
+        if api_key is not None:
+            if self._last_key and compare_digest(api_key, self._last_key):
+                return True
+            if admitted := self._knows(api_key):
+                self._last_key = api_key
+            return admitted
+        if authorization is None:
+            return False
+        if self._last_authorization and compare_digest(authorization, self._last_authorization):
             return True
-        given = hashlib.sha256(api_key).digest()
+        if admitted := authorization[:7].lower() == BEARER and self._knows(authorization[7:].strip()):
+            self._last_authorization = authorization
+        return admitted
+
+    def _knows(self, key: bytes) -> bool:
+        given = hashlib.sha256(key).digest()
         admitted = False
         # all of them, always: neither which key it is nor how much of it is right may show in the time
         for digest in self._digests:
-            admitted |= hmac.compare_digest(given, digest)
-        if admitted:
-            self._last = api_key
+            admitted |= compare_digest(given, digest)
         return admitted
 
     def _look(self) -> None:
         """Reads the file again where it has changed; what cannot be used leaves the keys as they are."""
-        self._looked = time.monotonic()
+        self._looked = monotonic()
         state = self._state()
         if state == self._content:
             return
         try:
-            self._digests, self._last = self._read(), None
+            self._digests, self._last_key, self._last_authorization = self._read(), b"", b""
         except ConfigError as error:
             logger.error("the keys stay as they were: %s", error)
         else:
