@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any
@@ -57,14 +58,17 @@ class Observation(Prediction):
 
     def finish(self, request: Any) -> Answer:
         """Answers as the endpoint does."""
-        if self.span is None:
-            return self._endpoint.finish(request)
-        with self.span.steps(self._began):
-            return self._endpoint.finish(request)
+        return self._timed(self._endpoint.finish, request)
 
     def finish_inline(self, request: Any) -> Answer:
-        """Answers as the endpoint does; where steps are traced, by the way that tells them apart."""
-        return self._endpoint.finish_inline(request) if self.span is None else self.finish(request)
+        """Answers as the endpoint does."""
+        return self._timed(self._endpoint.finish_inline, request)
+
+    def _timed(self, finish: Callable[[Any], Answer], request: Any) -> Answer:
+        if self.span is None:
+            return finish(request)
+        with self.span.steps(self._began):
+            return finish(request)
 
     def refuse(self, problem: RequestProblem) -> Answer:
         """Refuses as the endpoint does."""

@@ -110,11 +110,18 @@ class Predictor:
         self._row: RowScorer | None = None
         if isinstance(model.scorer, OnnxScorer):
             self._row = RowScorer(model.scorer, len(contract.target.classes) or 1)
+            self._score_row: Callable[[], list[float]] = self._row
             self._encode_row = RowEncoder(contract, self._row.matrix)
             self._row_bytes = memoryview(self._row.matrix.data).tobytes
         self._keep_rows = metrics.cells is not None or log is not None
         self.seconds_a_row = self._measure()
         metrics.expect(self.answers.classes, self._violations.possible, edges or contract.target.bins)
+
+    def score_by(self, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        """Wraps what scores, both many rows and one."""
+        self.model.scorer = wrap(self.model.scorer)
+        if self._row is not None:
+            self._score_row = wrap(self._row)
 
     def answer(self, body: bytes) -> bytes:
         """Answers a JSON body with a JSON body.
@@ -176,7 +183,7 @@ class Predictor:
             return self.finish(request)
         if not request.within and self._violations.find(self._row.matrix):
             return self.finish(request)
-        scores = self._row()
+        scores = self._score_row()
         if not isfinite(sum(scores)):
             return self.finish(request)
         code = self.answers.code(scores)

@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import getrandbits
 from time import time_ns
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -32,7 +30,8 @@ from modelyard.monitoring.access import METHODS
 __all__ = ["RequestSpan", "Tracing"]
 
 Headers = Mapping[bytes, bytes]
-Score = Callable[[NDArray[np.float32]], Any]
+Inputs = ParamSpec("Inputs")
+Scores = TypeVar("Scores")
 
 NAME = "modelyard"
 FLUSH_S = 3.0
@@ -158,7 +157,7 @@ class Tracing:
 
     def begin(self, scope: Mapping[str, Any], route: str, headers: Headers) -> RequestSpan | None:
         """Begins the span of a request for predictions, unless it is not sampled."""
-        if self._fields.isdisjoint(headers):
+        if headers.keys().isdisjoint(self._fields):
             trace_id, context = getrandbits(128), NOBODY
             if trace_id & LOW_BITS >= self._bound:
                 return None
@@ -178,15 +177,16 @@ class Tracing:
         method = _known(scope["method"])
         return RequestSpan(self, method, self._parent(scope), self._describe(scope, method))
 
-    def timed(self, score: Score) -> Score:
+    def timed(self, score: Callable[Inputs, Scores]) -> Callable[Inputs, Scores]:
         """Returns the same function, which notes when it ran."""
+        scored = self._scored
 
-        def score_noting(matrix: NDArray[np.float32]) -> Any:
-            times = self._scored.times
+        def score_noting(*inputs: Inputs.args, **named: Inputs.kwargs) -> Scores:
+            times = scored.times
             if times is None:
-                return score(matrix)
+                return score(*inputs, **named)
             times.append(time_ns())
-            scores = score(matrix)
+            scores = score(*inputs, **named)
             times.append(time_ns())
             return scores
 
