@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 __all__ = ["Counted", "Failure", "Traffic"]
 
@@ -27,10 +27,12 @@ class Failure:
     Attributes:
         at: When it began, in seconds of the monotonic clock.
         reason: What it got instead in the end.
+        port: Which the last try was from, where ports were given.
     """
 
     at: float
     reason: str
+    port: int | None
 
 
 @dataclass
@@ -52,6 +54,7 @@ class Traffic:
         clients: How many.
         timeout_s: What they wait for a connection, and for an answer.
         tries: How often they try a request.
+        ports: Where connections are from, in turn; none: the system chooses.
 
     Attributes:
         pause_s: What each of them waits after an answer; may be changed meanwhile.
@@ -67,9 +70,11 @@ class Traffic:
         *,
         timeout_s: float = TIMEOUT_S,
         tries: int = 1,
+        ports: Sequence[int] = (),
     ) -> None:
         self._places = [urlsplit(url) for url in ([urls] if isinstance(urls, str) else urls)]
         self._body, self._timeout_s, self._tries = body, timeout_s, tries
+        self._ports = cycle(ports)
         self.pause_s = PAUSE_S
         self._over = threading.Event()
         self._seen = [Counted() for _ in range(clients)]
@@ -110,26 +115,28 @@ class Traffic:
     def _ask(self, number: int, seen: Counted) -> None:
         keep = number % 2 == 0
         first = number // 2 % len(self._places)
-        connections = cycle(
-            http.client.HTTPConnection(str(place.hostname), place.port, timeout=self._timeout_s)
-            for place in (*self._places[first:], *self._places[:first])
-        )
-        connection = next(connections)
+        places = cycle((*self._places[first:], *self._places[:first]))
+        connection, port = self._connect(next(places))
         headers = {"Content-Type": "application/json"} | ({} if keep else {"Connection": "close"})
         while not self._over.is_set():
             at = time.monotonic()
             for _ in range(self._tries):
-                reason = self._try(connection, headers)
+                asked_from, reason = port, self._try(connection, headers)
                 if reason or not keep:
                     connection.close()
-                    connection = next(connections)
+                    connection, port = self._connect(next(places))
                 if reason is None:
                     seen.answered += 1
                     break
             else:
-                seen.failures.append(Failure(at, str(reason)))
+                seen.failures.append(Failure(at, str(reason), asked_from))
             self._over.wait(self.pause_s)
         connection.close()
+
+    def _connect(self, place: SplitResult) -> tuple[http.client.HTTPConnection, int | None]:
+        port = next(self._ports, None)
+        source = None if port is None else ("", port)
+        return http.client.HTTPConnection(str(place.hostname), place.port, self._timeout_s, source), port
 
     def _try(self, connection: http.client.HTTPConnection, headers: dict[str, str]) -> str | None:
         """Returns why there was no prediction."""
