@@ -16,7 +16,8 @@ from modelyard.models.model import Model
 
 __all__ = ["NO_IDS", "AnswerEncoder", "Id"]
 
-Id = str | msgspec.UnsetType
+# bytes are written as base64
+Id = bytes | msgspec.UnsetType
 NO_IDS: Iterable[Id] = repeat(msgspec.UNSET)
 
 

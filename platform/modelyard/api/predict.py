@@ -194,7 +194,7 @@ class Predictor:
         row = self._row_bytes() if self._keep_rows else b""
         self.metrics.count_one(predicted, row if self.metrics.cells is not None else None)
         if self._log is not None:
-            self._log.add_one(identity or None, row, self._row.raw())
+            self._log.add_one(identity or b"", row, self._row.raw())
         return self.answers.one(scores, code, identity)
 
     def predict_table(self, table: Mapping[str, Any]) -> Predictions:
@@ -253,7 +253,7 @@ class Predictor:
         ids = None if issuer is None else list(map(issuer.issue, codes.tolist(), _shown(scores, codes).tolist()))
         if self._log is not None:
             given = scores.astype(np.float32, copy=False)
-            self._log.add(ids or [None] * len(scores), matrix.tobytes(), given.tobytes())
+            self._log.add(len(scores), b"".join(ids or ()), matrix.tobytes(), given.tobytes())
         return Predictions(scores, self.model.decide(scores).tolist() if classes else scores.tolist(), ids or NO_IDS)
 
     def _measure(self) -> float:

@@ -1,7 +1,7 @@
 """Prediction ids: short signed texts that carry what was predicted, so that any replica can take the outcome.
 
 No replica keeps what it answered. An id says which version predicted what and when, and its signature says that this
-service did: 24 bytes, the version, and a MAC of 8 bytes (BLAKE2b with a key, RFC 7693), in base64 for URLs.
+service did: 24 bytes, the version, and a MAC of 8 bytes (BLAKE2b with a key, RFC 7693). The JSON encoder writes base64.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ MAC_BYTES = 8
 LEAST_KEY, LONGEST_KEY = 16, 64
 LONGEST_ID = 256
 SECONDS_A_DAY = 86_400
-TO_URL, FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 
 
 class ForeignId(ValueError):
@@ -66,21 +65,22 @@ class PredictionIds:
     def __init__(self, path: str, version: str, target: Target, days: float) -> None:
         self._macs = [hashlib.blake2b(key=key, digest_size=MAC_BYTES) for key in _read_keys(path)]
         self._sign = self._macs[0].copy
-        self._version = version.encode()
+        # base64 without padding: the ids of a log are encoded in one piece
+        self._version = version.encode() + b"\0" * (-(BODY.size + len(version.encode()) + MAC_BYTES) % 3)
         self._classes = zlib.crc32(repr(target.classes).encode()) & 0xFFFF
         self._seconds = days * SECONDS_A_DAY
         # replicas that start at once have numbers of their own
         self._numbers = itertools.count(secrets.randbits(63))
 
-    def issue(self, code: int, score: float) -> str:
-        """Returns the id of a new prediction, given as `Issued` has it."""
+    def issue(self, code: int, score: float) -> bytes:
+        """Returns the id of a new prediction, given as `Issued` has it; all of them are equally long."""
         body = BODY.pack(int(time.time()), next(self._numbers), self._classes, code, score) + self._version
         mac = self._sign()
         mac.update(body)
-        return binascii.b2a_base64(body + mac.digest(), newline=False).translate(TO_URL).rstrip(b"=").decode()
+        return body + mac.digest()
 
     def read(self, text: str) -> Issued:
-        """Returns what an id says.
+        """Returns what an id says, which is given in base64.
 
         Raises:
             ForeignId: It is none, another service's, too old, or of a model with other classes.
@@ -91,13 +91,12 @@ class PredictionIds:
             raise ForeignId(f"is older than {self._seconds / SECONDS_A_DAY:g} days")
         if classes != self._classes:
             raise ForeignId("is of a model that predicts other classes")
-        return Issued(body[BODY.size :].decode(), code, score)
+        return Issued(body[BODY.size :].rstrip(b"\0").decode(), code, score)
 
     def _verified(self, text: str) -> bytes:
         try:
-            raw = text[:LONGEST_ID].encode("ascii").translate(FROM_URL)
-            whole = binascii.a2b_base64(raw + b"=" * (-len(raw) % 4), strict_mode=True)
-        except (UnicodeEncodeError, binascii.Error):
+            whole = binascii.a2b_base64(text[:LONGEST_ID], strict_mode=True)
+        except ValueError:
             whole = b""
         if len(whole) < BODY.size + MAC_BYTES:
             raise ForeignId("is no id of a prediction")

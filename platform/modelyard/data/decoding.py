@@ -19,7 +19,7 @@ from modelyard.data.contract import Column, Contract
 from modelyard.data.encoding import UNKNOWN_CODE, encoded_seconds, features_of
 from modelyard.utils.types import Label
 
-__all__ = ["chosen", "decode", "labels", "texts", "values"]
+__all__ = ["chosen", "decode", "equally_long", "labels", "texts", "values"]
 
 Mask = NDArray[np.bool_]
 INSTANT = pa.timestamp("us")
@@ -50,13 +50,25 @@ def values(array: NDArray[Any], kind: pa.DataType, null: Mask | None = None) -> 
     return pa.Array.from_buffers(kind, len(array), [_validity(null), content])
 
 
-def texts(written: Sequence[str | None]) -> pa.Array:
+def texts(written: Sequence[str]) -> pa.Array:
     """Returns texts as a column."""
-    encoded = [(text or "").encode() for text in written]
+    encoded = [text.encode() for text in written]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    valid = _validity(np.array([text is None for text in written], dtype=np.bool_))
-    content = [valid, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    content = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.string(), len(encoded), content)
+
+
+def equally_long(content: bytes, null: Mask) -> pa.Array:
+    """Returns texts of one length as a column.
+
+    Args:
+        content: One after the other, in ASCII.
+        null: Where there is none.
+    """
+    given = np.cumsum(~null, dtype=np.int32)
+    width = len(content) // given[-1] if content else 0
+    ends = np.concatenate([np.zeros(1, dtype=np.int32), given * np.int32(width)])
+    return pa.Array.from_buffers(pa.string(), len(null), [_validity(null), pa.py_buffer(ends), pa.py_buffer(content)])
 
 
 def labels(classes: Sequence[Label]) -> pa.Array:

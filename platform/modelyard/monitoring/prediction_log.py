@@ -6,6 +6,7 @@ slow what waits has a bound, beyond which rows are dropped and counted: an answe
 
 from __future__ import annotations
 
+import binascii
 import datetime as dt
 import itertools
 import logging
@@ -14,7 +15,6 @@ import random
 import threading
 import time
 from array import array
-from collections.abc import Sequence
 from functools import partial
 from typing import IO
 
@@ -27,7 +27,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from modelyard.config.models import PredictionLogSettings
 from modelyard.data.contract import Contract
-from modelyard.data.decoding import chosen, decode, labels, texts, values
+from modelyard.data.decoding import chosen, decode, equally_long, labels, texts, values
 from modelyard.data.encoding import features_of
 from modelyard.data.sources import write_bytes
 from modelyard.errors import ConfigError, nearest
@@ -39,19 +39,30 @@ __all__ = ["PredictionLog"]
 
 logger = logging.getLogger(__name__)
 
+Buffer = bytes | bytearray
+
 CLOSE_S = 10.0
-# what Python's objects of a row take, beside its numbers
-OVERHEAD_BYTES = 400
+# what a row takes beside its numbers, above all its id
+OVERHEAD_BYTES = 64
 
 
 class _Batch:
     """Rows of one file to be, in plain buffers: objects for each would keep the garbage collector busy."""
 
     def __init__(self) -> None:
-        # when rows came together, and how many
-        self.moments, self.counts = array("d"), array("q")
-        self.ids: list[str | None] = []
-        self.rows, self.scores = bytearray(), bytearray()
+        self.size = 0
+        # when rows came together, how many, and whether they have ids
+        self.moments, self.counts, self.identified = array("d"), array("q"), array("b")
+        self.ids, self.rows, self.scores = bytearray(), bytearray(), bytearray()
+
+    def add(self, count: int, ids: Buffer, rows: Buffer, scores: Buffer) -> None:
+        self.size += count
+        self.moments.append(time.time())
+        self.counts.append(count)
+        self.identified.append(bool(ids))
+        self.ids += ids
+        self.rows += rows
+        self.scores += scores
 
 
 class PredictionLog:
@@ -77,11 +88,12 @@ class PredictionLog:
         _check(settings, contract)
         self._width = len(features_of(contract))
         self._labels = labels(contract.target.classes) if contract.target.classes else None
-        self._most = int(settings.buffer_mb * 2**20 / (4 * self._width + OVERHEAD_BYTES))
+        self._most = int(
+            settings.buffer_mb * 2**20 / (4 * (self._width + len(contract.target.classes)) + OVERHEAD_BYTES)
+        )
         self._batch, self._room = _Batch(), self._most
-        self._ids: list[str | None] = []
-        self._encoded: list[bytes] = []
-        self._scored: list[bytes] = []
+        self._singles = 0
+        self._ids, self._encoded, self._scored = bytearray(), bytearray(), bytearray()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
@@ -98,58 +110,50 @@ class PredictionLog:
             counted.labels(outcome) for outcome in ("written", "dropped", "failed")
         )
 
-    def add_one(self, identity: str | None, row: bytes, scores: bytes) -> None:
+    def add_one(self, identity: bytes, row: bytes, scores: bytes) -> None:
         """Takes one row, which `gather` adds; for the thread that gathers.
 
         Args:
-            identity: Of the prediction.
+            identity: Of the prediction; empty: it has none.
             row: As it was encoded, float32.
             scores: Probabilities or the value, float32.
         """
-        self._ids.append(identity)
-        self._encoded.append(row)
-        self._scored.append(scores)
+        if self._sample == 1 or random.random() < self._sample:
+            self._singles += 1
+            self._ids += identity
+            self._encoded += row
+            self._scored += scores
 
     def gather(self) -> None:
         """Adds the single rows since the last time, with one look at the clock; often, for it is their time."""
-        if not self._ids:
+        if not self._singles:
             return
-        ids, self._ids = self._ids, []
-        rows, self._encoded = self._encoded, []
-        scores, self._scored = self._scored, []
-        if self._sample < 1:
-            kept = [place for place in range(len(ids)) if random.random() < self._sample]
-            ids = [ids[place] for place in kept]
-            rows = [rows[place] for place in kept]
-            scores = [scores[place] for place in kept]
-        self._add(ids, b"".join(rows), b"".join(scores))
+        self._add(self._singles, self._ids, self._encoded, self._scored)
+        self._singles = 0
+        for waiting in (self._ids, self._encoded, self._scored):
+            waiting.clear()
 
-    def add(self, ids: Sequence[str | None], rows: bytes, scores: bytes) -> None:
+    def add(self, count: int, ids: bytes, rows: bytes, scores: bytes) -> None:
         """Takes rows that were predicted together; all of them or, by the sampling rate, none.
 
         Args:
-            ids: Of the predictions, n of them.
+            count: How many.
+            ids: Of the predictions, one after the other and equally long; empty: they have none.
             rows: The encoded matrix, float32.
             scores: Probabilities, row by row, or values, float32.
         """
         if self._sample == 1 or random.random() < self._sample:
-            self._add(ids, rows, scores)
+            self._add(count, ids, rows, scores)
 
-    def _add(self, ids: Sequence[str | None], rows: bytes, scores: bytes) -> None:
-        count = len(ids)
+    def _add(self, count: int, ids: Buffer, rows: Buffer, scores: Buffer) -> None:
         with self._lock:
             has_room = self._room >= count
             if has_room:
                 self._room -= count
-                batch = self._batch
-                batch.moments.append(time.time())
-                batch.counts.append(count)
-                batch.ids.extend(ids)
-                batch.rows += rows
-                batch.scores += scores
+                self._batch.add(count, ids, rows, scores)
         if not has_room:
             self._dropped.inc(count)
-        if len(self._batch.ids) >= self._full:
+        if self._batch.size >= self._full:
             self._wake.set()
         if self._thread is None:
             self._start()
@@ -178,7 +182,7 @@ class PredictionLog:
     def _write(self) -> None:
         with self._lock:
             batch, self._batch = self._batch, _Batch()
-        count = len(batch.ids)
+        count = batch.size
         if not count:
             return
         try:
@@ -202,11 +206,13 @@ class PredictionLog:
         columns = decode(self._contract, rows)
         for name in self._redacted:
             columns.pop(name)
-        at = np.repeat((np.array(batch.moments) * 1e6).astype(np.int64), np.array(batch.counts))
+        counts = np.array(batch.counts)
+        at = np.repeat((np.array(batch.moments) * 1e6).astype(np.int64), counts)
+        identified = np.repeat(np.array(batch.identified, dtype=np.bool_), counts)
         scores = np.frombuffer(batch.scores, dtype=np.float32)
         own = (
             values(at, pa.timestamp("us", tz="UTC")),
-            texts(batch.ids),
+            equally_long(binascii.b2a_base64(batch.ids, newline=False), ~identified),
             chosen(np.zeros(len(rows), np.int32), self._versions),
             self._predicted(scores.reshape(len(rows), -1)),
             pa.FixedSizeListArray.from_arrays(values(scores, pa.float32()), len(scores) // len(rows)),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Log:
         given = PredictionLogSettings(url=str(folder), **{"seconds": 3600, **settings})
         self.log = PredictionLog(given, MODEL, self.registry)
 
-    def add(self, row: int, identity: str | None = None) -> None:
+    def add(self, row: int, identity: bytes = b"") -> None:
         self.log.add_one(identity, MATRIX[row].tobytes(), SCORES[row % 2].tobytes())
         self.log.gather()
 
@@ -65,15 +66,15 @@ def make(logs: list[Log], folder: Path, **settings: Any) -> Log:
 def test_what_was_predicted_is_in_a_file_that_says_when_and_by_which_process(logs: list[Log], tmp_path: Path) -> None:
     log = make(logs, tmp_path)
     for row in range(10):
-        log.add(row, f"id-{row}")
-    log.log.add([None] * 5, MATRIX[10:15].tobytes(), np.full((5, 2), 0.5, np.float32).tobytes())
+        log.add(row, b"an id %06d" % row)
+    log.log.add(5, b"", MATRIX[10:15].tobytes(), np.full((5, 2), 0.5, np.float32).tobytes())
     log.log.close()
     (path,) = log.files()
     assert re.fullmatch(r"date=\d{4}-\d\d-\d\d/hour=\d\d/.+-\d+-\d+\.parquet", str(path.relative_to(tmp_path)))
     table = pq.ParquetFile(path).read().to_pandas()
     assert tuple(table.columns) == (*OWN_COLUMNS, *CONTRACT.names)
     assert np.array_equal(Encoder(CONTRACT).encode(table), MATRIX[:15], equal_nan=True)
-    assert table["(id)"].tolist()[:10] == [f"id-{row}" for row in range(10)]
+    assert table["(id)"].tolist()[:10] == [b64encode(b"an id %06d" % row).decode() for row in range(10)]
     assert table["(id)"].isna().sum() == 5
     assert table["(version)"].unique().tolist() == [VERSION]
     assert table["(prediction)"].tolist()[:3] == ["<=50K", ">50K", "<=50K"]
@@ -108,7 +109,7 @@ def test_while_storage_is_slow_rows_are_dropped_and_counted_and_nobody_waits(
         write_bytes(*arguments)
 
     monkeypatch.setattr(prediction_log, "write_bytes", slow)
-    log = make(logs, tmp_path, rows=10, buffer_mb=0.02)
+    log = make(logs, tmp_path, rows=10, buffer_mb=0.005)
     most = log.log._most
     assert 20 < most < 60
     for row in range(10):
