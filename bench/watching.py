@@ -34,6 +34,7 @@ from modelyard_bentos.client import Server
 from served import MODELS, save
 
 BARE, PLAIN, DRIFT, ALL = "bare uvicorn", "metrics only", "drift counted", "all of it"
+RATIO = "OTEL_TRACES_SAMPLER_ARG"
 BOUNDS = [(DRIFT, PLAIN, 1.03), (ALL, PLAIN, 1.10), (ALL, BARE, 1.7)]
 
 
@@ -59,7 +60,7 @@ def variants(work: Path, collector: str) -> Mapping[str, Variant]:
     traced = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
         "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
-        "OTEL_TRACES_SAMPLER_ARG": "0.01",
+        RATIO: "0.01",
     }
     return {
         PLAIN: Variant(plain),
@@ -68,6 +69,9 @@ def variants(work: Path, collector: str) -> Mapping[str, Variant]:
         "prediction log": Variant(plain | log),
         "one in a hundred traced": Variant(plain, traced),
         ALL: Variant(ids | log, traced),
+        "all of it, a tenth logged, one in a thousand traced": Variant(
+            ids | {"prediction_log": {**log["prediction_log"], "sample": 0.1}}, traced | {RATIO: "0.001"}
+        ),
         "all of it, and a line for each request": Variant(ids | log | {"access_log": "all"}, traced),
     }
 

@@ -36,7 +36,6 @@ Scores = TypeVar("Scores")
 NAME = "modelyard"
 FLUSH_S = 3.0
 NOBODY = Context()
-LOW_BITS = TraceIdRatioBased.TRACE_ID_LIMIT
 SERVER = SpanKind.SERVER
 TRACEPARENT = b"traceparent"
 UNSAMPLED = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][02468ace]")
@@ -149,18 +148,18 @@ class Tracing:
         self._sampler = self._provider.sampler
         self._fields = frozenset(field.encode() for field in propagate.get_global_textmap().fields)
         self._follows = isinstance(self._sampler, ParentBased) and TRACEPARENT in self._fields
-        # asking the sampler takes a microsecond, and a ratio says no to nearly all
+        # asking the sampler takes a microsecond; a ratio goes by the id's lower half, and says no to nearly all
         root = getattr(self._sampler, "_root", self._sampler)
-        self._bound = root.bound if isinstance(root, TraceIdRatioBased) else LOW_BITS + 1
+        self._bound = root.bound if isinstance(root, TraceIdRatioBased) else 2**64
         self._scored = _Scored()
         self._scope = InstrumentationScope(NAME)
 
     def begin(self, scope: Mapping[str, Any], route: str, headers: Headers) -> RequestSpan | None:
         """Begins the span of a request for predictions, unless it is not sampled."""
         if headers.keys().isdisjoint(self._fields):
-            trace_id, context = getrandbits(128), NOBODY
-            if trace_id & LOW_BITS >= self._bound:
+            if (low := getrandbits(64)) >= self._bound:
                 return None
+            trace_id, context = getrandbits(64) << 64 | low, NOBODY
             if self._sampler.should_sample(NOBODY, trace_id, route, SERVER).decision is Decision.DROP:
                 return None
             self._ids.drawn = trace_id
