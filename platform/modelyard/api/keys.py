@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections.abc import Mapping
 from hmac import compare_digest
 from pathlib import Path
-from time import monotonic
 
+from modelyard.api.problems import RequestProblem
 from modelyard.errors import ConfigError
 
-__all__ = ["Keys"]
+__all__ = ["Keys", "no_key"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,31 +39,31 @@ class Keys:
         self._path = Path(path)
         self._digests = self._read()
         self._content = self._state()
-        self._looked = monotonic()
+        self._look_at = 0.0
         # what was admitted last: clients come again, and to compare costs a tenth of what hashing does
         self._last_key = self._last_authorization = b""
 
-    def admits(self, authorization: bytes | None, api_key: bytes | None) -> bool:
+    def admits(self, headers: Mapping[bytes, bytes], now: float) -> bool:
         """Whether a request may pass.
 
         Args:
-            authorization: Its header ``Authorization``: ``Bearer KEY``.
-            api_key: Its header ``X-API-Key``: the key itself.
+            headers: With the key in ``X-API-Key``, or where there is none in ``Authorization`` as ``Bearer KEY``.
+            now: When it came, on `time.perf_counter`.
         """
-        if monotonic() - self._looked > LOOK_EVERY_S:
-            self._look()
-        if api_key is not None:
-            if self._last_key and compare_digest(api_key, self._last_key):
+        if now > self._look_at:
+            self._look(now)
+        key = headers.get(b"x-api-key")
+        if key is not None:
+            if self._last_key and compare_digest(key, self._last_key):
                 return True
-            if admitted := self._knows(api_key):
-                self._last_key = api_key
+            if admitted := self._knows(key):
+                self._last_key = key
             return admitted
-        if authorization is None:
-            return False
-        if self._last_authorization and compare_digest(authorization, self._last_authorization):
+        given = headers.get(b"authorization", b"")
+        if self._last_authorization and compare_digest(given, self._last_authorization):
             return True
-        if admitted := authorization[:7].lower() == BEARER and self._knows(authorization[7:].strip()):
-            self._last_authorization = authorization
+        if admitted := given[:7].lower() == BEARER and self._knows(given[7:].strip()):
+            self._last_authorization = given
         return admitted
 
     def _knows(self, key: bytes) -> bool:
@@ -73,9 +74,9 @@ class Keys:
             admitted |= compare_digest(given, digest)
         return admitted
 
-    def _look(self) -> None:
+    def _look(self, now: float) -> None:
         """Reads the file again where it has changed; what cannot be used leaves the keys as they are."""
-        self._looked = monotonic()
+        self._look_at = now + LOOK_EVERY_S
         state = self._state()
         if state == self._content:
             return
@@ -117,3 +118,9 @@ class Keys:
                 "serving.keys_file", f"{self._path} has no key", hint='add one: printf %s "$KEY" | sha256sum'
             )
         return tuple(digests)
+
+
+def no_key() -> RequestProblem:
+    """The refusal of a request without a key that is known."""
+    detail = "a key is needed; send it as Authorization: Bearer KEY or as X-API-Key: KEY"
+    return RequestProblem(401, detail, headers={"WWW-Authenticate": "Bearer"})

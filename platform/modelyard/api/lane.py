@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from modelyard.api.drain import Drain
 from modelyard.api.endpoints import Answer, Endpoint, Fixed, Headers, Prediction, Scrape, refusal
 from modelyard.api.intake import Disconnected, InFlight, inflate, rest_of_body, too_large, too_slow
-from modelyard.api.keys import Keys
+from modelyard.api.keys import Keys, no_key
 from modelyard.api.observation import GONE, OTHER, Observer
 from modelyard.api.one_write import OneWrite
 from modelyard.api.page import PAGE_PATHS
@@ -147,7 +147,7 @@ class Lane:
         code, answer = GONE, None
         try:
             try:
-                self._admit(scope, headers, endpoint)
+                self._admit(scope, headers, endpoint, began)
                 if endpoint.reads:
                     answer = await self._predict(seen or endpoint, headers, receive, task)
                 else:
@@ -207,11 +207,11 @@ class Lane:
         assert isinstance(endpoint, Fixed)
         return endpoint.answer(self._drain.draining)
 
-    def _admit(self, scope: Scope, headers: Headers, endpoint: Endpoint) -> None:
+    def _admit(self, scope: Scope, headers: Headers, endpoint: Endpoint, began: float) -> None:
         """Refuses what can be refused before a body is read; one that is long would be read in vain."""
         try:
-            if self._keys is not None and scope["path"] not in PROBES:
-                self._check_key(headers)
+            if self._keys is not None and scope["path"] not in PROBES and not self._keys.admits(headers, began):
+                raise no_key()
             method = scope["method"]
             if endpoint.method and method != endpoint.method and not (method == "HEAD" and endpoint.method == "GET"):
                 detail = f"{scope['path']} does not answer {method}; it answers {endpoint.method}"
@@ -226,12 +226,6 @@ class Lane:
             if _length(headers) > INLINE_BYTES:
                 problem.headers["Connection"] = "close"
             raise
-
-    def _check_key(self, headers: Headers) -> None:
-        assert self._keys is not None
-        if not self._keys.admits(headers.get(b"authorization"), headers.get(b"x-api-key")):
-            detail = "a key is needed; send it as Authorization: Bearer KEY or as X-API-Key: KEY"
-            raise RequestProblem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
     async def _inflate(self, body: bytes, encoding: bytes, task: asyncio.Task[None]) -> bytes:
         limit = self._serving.max_body_bytes
@@ -280,14 +274,12 @@ class Lane:
         began = perf_counter()
         headers: Headers = dict(scope["headers"])
         request_id = self._request_id(headers)
-        if self._keys is not None and not (scope["path"] in self._open and scope["method"] in LOOKS):
-            try:
-                self._check_key(headers)
-            except RequestProblem as error:
-                answer = refusal(error)
-                await self._send(answer, request_id, send)
-                self._observer.end(scope, OTHER, answer.status, perf_counter() - began, request_id)
-                return
+        is_open = scope["path"] in self._open and scope["method"] in LOOKS
+        if self._keys is not None and not is_open and not self._keys.admits(headers, began):
+            answer = refusal(no_key())
+            await self._send(answer, request_id, send)
+            self._observer.end(scope, OTHER, answer.status, perf_counter() - began, request_id)
+            return
         further = [(b"x-request-id", request_id), SAFETY]
 
         async def send_with_ours(message: Message) -> None:
