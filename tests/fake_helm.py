@@ -54,9 +54,23 @@ class FakeHelm:
 
     def waits(self, command: str) -> None:
         """Lets a command hang until it is asked to end, as Helm waits for pods."""
-        self._answer(
-            command, "sh", "trap 'echo \"Release cancelled\" ; kill $child' TERM INT; sleep 60 & child=$!; wait\n"
-        )
+        script = """
+            trap 'touch "$here/cancelled"; kill $child' TERM INT
+            sleep 60 & child=$!
+            touch "$here/waiting"
+            wait
+        """
+        self._answer(command, "sh", script)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether one hangs."""
+        return (self._folder / "waiting").exists()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether one that hung was asked to end."""
+        return (self._folder / "cancelled").exists()
 
     @property
     def calls(self) -> list[str]:

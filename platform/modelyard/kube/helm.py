@@ -254,11 +254,12 @@ def _finish(
     cause = None
     while True:
         try:
-            return *process.communicate(text, timeout=LOOK_S if watch else None), cause
-        except subprocess.TimeoutExpired:
-            text = None  # it is on its way
-            if watch and cause is None and (cause := watch()) is not None:
-                process.terminate()
+            try:
+                return *process.communicate(text, timeout=LOOK_S if watch else None), cause
+            except subprocess.TimeoutExpired:
+                text = None  # it is on its way
+                if watch and cause is None and (cause := watch()) is not None:
+                    process.terminate()
         except KeyboardInterrupt:
             process.terminate()
             process.communicate()

@@ -146,18 +146,29 @@ def test_what_is_hopeless_ends_helm_which_puts_all_back(helm, program):
     assert time.monotonic() - start < 10
 
 
-def test_ctrl_c_waits_until_helm_has_put_all_back(helm, program, tmp_path):
+def test_ctrl_c_waits_until_helm_has_put_all_back(helm, program):
     program.waits("upgrade")
-    (tmp_path / "upgrade.err").write_text("Error: context canceled\n")
+    program.fails("upgrade", "Error: context canceled\n")
 
     def interrupt() -> None:
-        until(lambda: "upgrade people" in program.calls[-1])
-        signal.raise_signal(signal.SIGINT)
+        until(lambda: program.waiting)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         upgrade(helm)
-    assert "upgrade people" in program.calls[-1]
+    assert program.cancelled
+
+
+def test_ctrl_c_while_pods_are_looked_at_waits_as_well(helm, program):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    program.waits("upgrade")
+    program.fails("upgrade", "Error: context canceled\n")
+    with pytest.raises(KeyboardInterrupt):
+        upgrade(helm, watch=interrupted)
+    assert program.cancelled
 
 
 def test_values_reach_helm_whole(helm, program):
