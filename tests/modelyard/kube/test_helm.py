@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -146,6 +147,15 @@ def test_what_is_hopeless_ends_helm_which_puts_all_back(helm, program):
     assert time.monotonic() - start < 10
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What a shell starts in the background ignores the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_waits_until_helm_has_put_all_back(helm, program):
     program.waits("upgrade")
     program.fails("upgrade", "Error: context canceled\n")
