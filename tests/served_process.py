@@ -26,8 +26,8 @@ class Process:
     log: Path
 
     def lines(self) -> list[dict[str, Any]]:
-        """Every line of the log, as JSON."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """Every line of the log, as JSON; the one that is just being written is left out."""
+        return [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
     def line_of(self, answer: httpx.Response) -> dict[str, Any]:
         """The line of the access log for an answer."""
