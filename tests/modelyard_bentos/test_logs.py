@@ -58,7 +58,7 @@ def test_a_prediction_is_traced_and_every_line_is_json(traced: Server, collector
     assert answer.headers["traceresponse"].split("-")[1] == TRACE
     until(lambda: len(collector.of(TRACE)) == 2)
     until(lambda: answer.headers["x-request-id"] in traced.log.read_text())
-    lines = [json.loads(line) for line in traced.log.read_text().splitlines()]
+    lines = [json.loads(line) for line in traced.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
     refused = next(line for line in lines if line.get("request_id") == answer.headers["x-request-id"])
     assert (refused["status"], refused["trace_id"]) == (422, TRACE)
     assert any(line["logger"].startswith("bentoml") for line in lines)
