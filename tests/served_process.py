@@ -19,6 +19,11 @@ from free_ports import free_range
 from waiting import DEADLINE_S, until
 
 
+def json_lines(log: Path) -> list[dict[str, Any]]:
+    """Returns the lines of a log; the one that is just being written is left out."""
+    return [json.loads(line) for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
 @dataclass
 class Process:
     client: httpx.Client
@@ -26,8 +31,8 @@ class Process:
     log: Path
 
     def lines(self) -> list[dict[str, Any]]:
-        """Every line of the log, as JSON; the one that is just being written is left out."""
-        return [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        """Every line of the log, as JSON."""
+        return json_lines(self.log)
 
     def line_of(self, answer: httpx.Response) -> dict[str, Any]:
         """The line of the access log for an answer."""

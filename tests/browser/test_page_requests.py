@@ -178,7 +178,8 @@ def test_a_service_that_is_gone_is_said(chromium: Browser, tmp_path: Path) -> No
     with served(tmp_path) as service:
         opened = open_page(chromium, service.url)
     opened.page.click("#predict")
-    opened.page.wait_for_selector("#refused:text('The service does not answer')")
+    opened.page.wait_for_selector("#refused:visible")
+    assert "The service does not answer" in opened.page.inner_text("#refused")
     opened.close()
 
 

@@ -26,19 +26,20 @@ def rendered(namespace: Namespace, folder: Path, chart: str, variant: str, **val
     return [document for document in yaml.safe_load_all(namespace.helm(*words)) if document]
 
 
-def try_out(namespace: Namespace, *manifests: dict[str, Any]) -> None:
-    """Lets the API server take objects without keeping them."""
+def try_out(namespace: Namespace, *manifests: dict[str, Any]) -> list[str]:
+    """Lets the API server take objects without keeping them, and returns what it says of each."""
     for pod in (each["spec"] for each in manifests if each["kind"] == "Pod"):
         pod["serviceAccountName"] = "default"  # the chart's own is not kept either
     items = {"apiVersion": "v1", "kind": "List", "items": manifests}
     words = ("--dry-run=server", "--validate=strict", "--warnings-as-errors")
-    namespace.kubectl("create", *words, "--filename", "-", text=json.dumps(items))
+    return namespace.kubectl("create", *words, "--filename", "-", text=json.dumps(items)).splitlines()
 
 
 @pytest.mark.usefixtures("types")
 @pytest.mark.parametrize(("chart", "variant"), VARIANTS, ids=[f"{chart}-{name}" for chart, name in VARIANTS])
 def test_the_api_server_takes_every_variant(namespace: Namespace, tmp_path: Path, chart: str, variant: str) -> None:
-    try_out(namespace, *rendered(namespace, tmp_path, chart, variant))
+    manifests = rendered(namespace, tmp_path, chart, variant)
+    assert len(try_out(namespace, *manifests)) == len(manifests)
 
 
 @pytest.mark.usefixtures("types")
@@ -51,7 +52,7 @@ def test_pods_that_kuberay_makes_are_restricted(namespace: Namespace, tmp_path: 
     templates += [ray["submitterPodTemplate"]] if mode == "K8sJobMode" else []
     for template in templates:
         named = {"name": "ray", **template["metadata"]}
-        try_out(namespace, {"apiVersion": "v1", "kind": "Pod", **template, "metadata": named})
+        assert try_out(namespace, {"apiVersion": "v1", "kind": "Pod", **template, "metadata": named})
 
 
 @pytest.mark.usefixtures("types")

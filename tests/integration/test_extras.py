@@ -26,7 +26,7 @@ from modelyard.models.training import train_model
 
 frame = load_data("sklearn://breast_cancer")
 model = train_model(frame, load_config(overrides={"model": {"model_type": "TRAINER"}}))
-assert (model.predict(frame.drop(columns="target")) == frame["target"].to_numpy()).mean() > 0.9
+print((model.predict(frame.drop(columns="target")) == frame["target"].to_numpy()).mean())
 """
 
 TUNE = """
@@ -62,7 +62,7 @@ log = PredictionLog(PredictionLogSettings(url=os.path.abspath("log")), model, Co
 log.add(1, b"", np.ones(1, dtype=np.float32).tobytes(), np.ones(1, dtype=np.float32).tobytes())
 log.close()
 (file,) = glob.glob("log/*/*/*.parquet")
-assert pq.ParquetFile(file).metadata.num_rows == 1
+print(pq.ParquetFile(file).metadata.num_rows)
 """
 
 SERVE = """
@@ -76,9 +76,9 @@ import modelyard_bentos.service
 service = ModelService(ConfigManager())
 assert service.load_model("iris", "FOLDER")
 labels, _, _ = service.predict(features=[5.1, 3.5, 1.4, 0.2], model_name="iris")
-assert len(labels) == 1
 assert "/api/v1/predict" in create_app().openapi()["paths"]
 assert not {"pandas", "sklearn", "ray"} & set(sys.modules)
+print(len(labels))
 """
 
 Install = Callable[[str], Path]
@@ -119,18 +119,18 @@ def test_core_alone_says_what_to_install(install: Install, outside: dict[str, st
 
 
 def test_train_alone_trains(install: Install, outside: dict[str, str], tmp_path: Path) -> None:
-    run(install("train"), TRAIN.replace("TRAINER", "lightgbm"), tmp_path, outside)
+    assert 0.9 < float(run(install("train"), TRAIN.replace("TRAINER", "lightgbm"), tmp_path, outside)) <= 1
 
 
 def test_boost_alone_trains_xgboost(install: Install, outside: dict[str, str], tmp_path: Path) -> None:
-    run(install("boost"), TRAIN.replace("TRAINER", "xgboost"), tmp_path, outside)
+    assert 0.9 < float(run(install("boost"), TRAIN.replace("TRAINER", "xgboost"), tmp_path, outside)) <= 1
 
 
 def test_tuning_alone_finds_a_model_that_serving_alone_answers_with(
     install: Install, outside: dict[str, str], tmp_path: Path
 ) -> None:
     model = run(install("tuning"), TUNE, tmp_path, outside).splitlines()[-1]
-    run(install("serving"), SERVE.replace("FOLDER", str(tmp_path / model)), tmp_path, outside)
+    assert int(run(install("serving"), SERVE.replace("FOLDER", str(tmp_path / model)), tmp_path, outside)) == 1
 
 
 def test_kube_alone_writes_the_values_of_an_image(install: Install, outside: dict[str, str], tmp_path: Path) -> None:
@@ -145,9 +145,9 @@ def test_kube_alone_writes_the_values_of_an_image(install: Install, outside: dic
 
 
 def test_tracing_alone_brings_what_sends_spans(install: Install, outside: dict[str, str], tmp_path: Path) -> None:
-    code = "from modelyard.monitoring.tracing import find_tracing; tracing = find_tracing('a', '1'); tracing.close()"
-    run(install("tracing"), code, tmp_path, outside | {"OTEL_TRACES_EXPORTER": "otlp"})
+    code = "from modelyard.monitoring.tracing import find_tracing; tracing = find_tracing('a', '1'); print(tracing)"
+    assert "Tracing" in run(install("tracing"), code, tmp_path, outside | {"OTEL_TRACES_EXPORTER": "otlp"})
 
 
 def test_log_alone_writes_predictions(install: Install, outside: dict[str, str], tmp_path: Path) -> None:
-    run(install("log"), LOG, tmp_path, outside)
+    assert int(run(install("log"), LOG, tmp_path, outside)) == 1

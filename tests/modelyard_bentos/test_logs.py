@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import httpx
@@ -14,6 +13,7 @@ from modelyard_bentos.client import Server
 from modelyard_bentos.packaging import pack
 from otlp_collector import Collector
 from served_model import make_table, save_served
+from served_process import json_lines
 from waiting import DEADLINE_S, until
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -57,9 +57,10 @@ def test_a_prediction_is_traced_and_every_line_is_json(traced: Server, collector
     assert answer.status_code == 422
     assert answer.headers["traceresponse"].split("-")[1] == TRACE
     until(lambda: len(collector.of(TRACE)) == 2)
-    until(lambda: answer.headers["x-request-id"] in traced.log.read_text())
-    lines = [json.loads(line) for line in traced.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    refused = next(line for line in lines if line.get("request_id") == answer.headers["x-request-id"])
+    asked = answer.headers["x-request-id"]
+    until(lambda: any(line.get("request_id") == asked for line in json_lines(traced.log)))
+    lines = json_lines(traced.log)
+    refused = next(line for line in lines if line.get("request_id") == asked)
     assert (refused["status"], refused["trace_id"]) == (422, TRACE)
     assert any(line["logger"].startswith("bentoml") for line in lines)
 

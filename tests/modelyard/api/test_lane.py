@@ -153,9 +153,11 @@ def test_a_client_may_close_its_half_of_the_connection(service: tuple[str, int, 
 
 def test_a_client_that_goes_away_is_counted_and_nothing_else(service: tuple[str, int, Serving]) -> None:
     before = count(service[2], "modelyard_requests_total", route="/predict", code="499")
+    failed = count(service[2], "modelyard_requests_total", route="/predict", code="500")
     with socket.create_connection(service[:2]) as connection:
         connection.sendall(head() + BODY[:10])
     until(lambda: count(service[2], "modelyard_requests_total", route="/predict", code="499") == before + 1)
+    assert count(service[2], "modelyard_requests_total", route="/predict", code="500") == failed
 
 
 def test_one_more_than_may_be_answered_at_a_time_is_told_to_come_back(folder: Path) -> None:
@@ -211,7 +213,8 @@ def test_keys_are_needed_once_there_is_a_file_and_change_with_it(
         assert code("/api/v1/health", Authorization="Bearer first") == 200
         write("third")
         until(lambda: code(**{"X-API-Key": "third"}) == 200)
-        assert code(**{"X-API-Key": "first"}) == 401
+        # what was admitted last is remembered, but not beyond its key's end
+        assert code(**{"X-API-Key": "second"}) == code(Authorization="Bearer first") == 401
         file.write_text("no digest\n")
         until(lambda: "the keys stay as they were" in caplog.text or code() == 0)
         assert code(**{"X-API-Key": "third"}) == 200
