@@ -16,6 +16,8 @@ __all__ = ["MOST_NAMED", "NULL", "OTHER", "UNKNOWN", "Cells", "bin_names", "cell
 # no category of a table is likely to be called this
 NULL, UNKNOWN, OTHER = "(null)", "(unknown)", "(other)"
 MOST_NAMED = 50
+# the edge between false and true
+TRUTH = (0.5,)
 
 
 class Cells:
@@ -41,16 +43,32 @@ class Cells:
             if column.name in seen or not column.shares:
                 continue
             seen.add(column.name)
-            self._columns.append((column, np.array(column.bins, dtype=np.float32), place, len(self.names)))
+            edges = TRUTH if column.kind == "boolean" else column.bins
+            self._columns.append((column, np.array(edges, dtype=np.float32), place, len(self.names)))
             self.names += [(column.name, cell) for cell in cell_names(column)]
             self.expected += fold(column, np.array(column.shares)).tolist()
 
     def count(self, matrix: NDArray[np.float32]) -> NDArray[np.int64]:
         """Counts encoded rows, shape (n, features), in each cell."""
         counts = np.zeros(len(self.names), dtype=np.int64)
+        # in one pass, since each column's values are far apart in the rows
+        matrix = np.asfortranarray(matrix)
+        nulls = np.count_nonzero(np.isnan(matrix), axis=0)
         for column, edges, place, start in self._columns:
-            found = np.bincount(_cells(column, edges, matrix, place))
-            counts[start : start + len(found)] = found
+            if column.kind == "categorical":
+                # the codes are the order of the shares
+                codes = np.minimum(matrix[:, place].astype(np.intp), FIRST_CODE + MOST_NAMED)
+                found = np.bincount(codes)
+                counts[start : start + len(found)] = found
+                continue
+            values = matrix[:, place]
+            if column.kind == "datetime":
+                values = encoded_seconds(matrix, place).astype(np.float32)
+            found = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+            # null is in the order behind all values
+            found[-1] -= nulls[place]
+            counts[start] = nulls[place]
+            counts[start + 1 : start + 1 + len(found)] = found
         return counts
 
 
@@ -92,20 +110,6 @@ def count_predictions(target: Target, predicted: NDArray[np.generic]) -> NDArray
         return np.bincount(predicted.astype(np.int64), minlength=len(target.classes))
     places = np.searchsorted(np.asarray(target.bins), predicted.astype(np.float64), side="right")
     return np.bincount(places, minlength=len(target.bins) + 1)
-
-
-def _cells(column: Column, edges: NDArray[np.float32], matrix: NDArray[np.float32], place: int) -> NDArray[np.int64]:
-    """The cell of each row."""
-    values = matrix[:, place]
-    if column.kind == "categorical":
-        # the codes are the order of the shares
-        return np.minimum(values.astype(np.int64), FIRST_CODE + MOST_NAMED)
-    null = np.isnan(values)
-    if column.kind == "boolean":
-        return np.where(null, 0, values + 1).astype(np.int64)
-    if column.kind == "datetime":
-        values = encoded_seconds(matrix, place).astype(np.float32)
-    return np.where(null, 0, np.searchsorted(edges, values, side="right") + 1)
 
 
 def _instant(seconds: float) -> str:
