@@ -26,7 +26,7 @@ from modelyard.api.drain import Drain
 from modelyard.api.endpoints import Answer, Endpoint, Fixed, Headers, Prediction, Scrape, refusal
 from modelyard.api.intake import Disconnected, InFlight, inflate, rest_of_body, too_large, too_slow
 from modelyard.api.keys import Keys, no_key
-from modelyard.api.observation import GONE, OTHER, Observer
+from modelyard.api.observation import GONE, OTHER, TRACEPARENT, Observer
 from modelyard.api.one_write import OneWrite
 from modelyard.api.page import PAGE_PATHS
 from modelyard.api.problems import RequestProblem, to_problem
@@ -80,7 +80,7 @@ class Lane:
         self._serving = serving
         self._at_end = at_end
         self._observer = observer
-        self._observe = observer.begin if observer.every else None
+        self._turns = observer.turns
         self._keys = Keys(serving.keys_file) if serving.keys_file else None
         self._open: frozenset[str] = PAGE_PATHS if serving.page else frozenset()
         self._drain = Drain(serving.drain_seconds)
@@ -141,7 +141,9 @@ class Lane:
     async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
         headers: Headers = dict(scope["headers"])
-        seen = None if self._observe is None else self._observe(endpoint, scope, headers)
+        seen = None
+        if self._turns is not None and (next(self._turns) or TRACEPARENT in headers):
+            seen = self._observer.begin(endpoint, scope, headers)
         request_id = self._request_id(headers)
         task = self._in_flight.enter()
         code, answer = GONE, None

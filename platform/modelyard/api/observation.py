@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from itertools import repeat
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard.api.endpoints import Answer, Endpoint, Headers, Prediction
+from modelyard.api.predict import Request
 from modelyard.api.problems import RequestProblem
 from modelyard.monitoring.access import AccessLog, Sent
 from modelyard.monitoring.logs import REQUEST, find_log
 
 if TYPE_CHECKING:
-    from modelyard.monitoring.spans import RequestSpan, Tracing  # it brings OpenTelemetry's SDK
+    from modelyard.monitoring.prediction_span import PredictionSpan  # it brings OpenTelemetry's SDK
+    from modelyard.monitoring.spans import Tracing
 
-__all__ = ["GONE", "OTHER", "Observation", "Observer"]
+__all__ = ["GONE", "OTHER", "TRACEPARENT", "Observation", "Observer"]
 
 GONE = 499
 SPAN = "modelyard.span"
 OTHER = "other"
+TRACEPARENT = b"traceparent"
 
 
 class Observation(Prediction):
@@ -36,7 +40,7 @@ class Observation(Prediction):
         span: As given.
     """
 
-    def __init__(self, endpoint: Prediction, span: RequestSpan | None) -> None:
+    def __init__(self, endpoint: Prediction, span: PredictionSpan | None) -> None:
         super().__init__(endpoint.metrics)
         self._endpoint, self.span = endpoint, span
         self.body = b""
@@ -67,7 +71,9 @@ class Observation(Prediction):
     def _timed(self, finish: Callable[[Any], Answer], request: Any) -> Answer:
         if self.span is None:
             return finish(request)
-        with self.span.steps(self._began):
+        if isinstance(request, Request):
+            request.traced = True
+        with self.span.timed(self._began):
             return finish(request)
 
     def refuse(self, problem: RequestProblem) -> Answer:
@@ -83,19 +89,24 @@ class Observer:
         access: Writes lines; none: there are none.
 
     Attributes:
-        every: Whether it has to see every request for predictions, and not only those that are refused.
+        turns: Says for each request for predictions in turn whether there is anything to tell of it, even if it is not
+            refused and nobody calls for it by `TRACEPARENT`. None: there never is.
     """
 
     def __init__(self, tracing: Tracing | None, access: AccessLog | None) -> None:
         self._tracing, self._access = tracing, access
         self._notes = access is not None and (access.every or access.features)
-        self.every = tracing is not None or self._notes
+        self.turns: Iterator[bool] | None = tracing.turns if tracing is not None else None
+        if self._notes:
+            self.turns = repeat(True)
 
     def begin(self, endpoint: Endpoint, scope: Scope, headers: Headers) -> Observation | None:
-        """Begins a request to an endpoint, where there is anything to tell of it."""
+        """Begins a request whose turn it is, where there is anything to tell of it."""
         if not endpoint.reads:
             return None
-        span = self._tracing.begin(scope, endpoint.metrics.route, headers) if self._tracing is not None else None
+        span, tracing = None, self._tracing
+        if tracing is not None and (not self._notes or next(tracing.turns) or TRACEPARENT in headers):
+            span = tracing.begin(scope, endpoint.metrics.route, headers)
         if span is None and not self._notes:
             return None
         assert isinstance(endpoint, Prediction)
@@ -157,8 +168,7 @@ class Observer:
         finally:
             route = getattr(scope.get("route"), "path", OTHER)
             if span is not None:
-                span.name(scope["method"], route)
-                span.end(code)
+                span.end(scope["method"], route, code)
             if self._access is not None and (code >= 400 or self._access.every):
                 ids = span.ids if span is not None else None
                 self._access.write(scope["method"], route, code, perf_counter() - began, request_id, 0, ids)

@@ -50,6 +50,7 @@ class Request(msgspec.Struct, gc=False):
         within: Whether nothing in them can leave the contract.
         timing: Whether the answer shall say how long it took.
         began: When it was read, on `time.perf_counter`.
+        traced: Whether a trace has to know when it was scored.
     """
 
     body: bytes
@@ -57,6 +58,7 @@ class Request(msgspec.Struct, gc=False):
     within: bool
     timing: bool
     began: float
+    traced: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Predictor:
         self._row: RowScorer | None = None
         if isinstance(model.scorer, OnnxScorer):
             self._row = RowScorer(model.scorer, len(contract.target.classes) or 1)
-            self._score_row: Callable[[], list[float]] = self._row
+            self._score_traced_row: Callable[[], list[float]] = self._row
             self._encode_row = RowEncoder(contract, self._row.matrix)
             self._row_bytes = memoryview(self._row.matrix.data).tobytes
         self._keep_rows = metrics.cells is not None or log is not None
@@ -118,10 +120,10 @@ class Predictor:
         metrics.expect(self.answers.classes, self._violations.possible, edges or contract.target.bins)
 
     def score_by(self, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-        """Wraps what scores, both many rows and one."""
+        """Wraps what scores; of single rows only those of a traced request."""
         self.model.scorer = wrap(self.model.scorer)
         if self._row is not None:
-            self._score_row = wrap(self._row)
+            self._score_traced_row = wrap(self._row)
 
     def answer(self, body: bytes) -> bytes:
         """Answers a JSON body with a JSON body.
@@ -183,7 +185,7 @@ class Predictor:
             return self.finish(request)
         if not request.within and self._violations.find(self._row.matrix):
             return self.finish(request)
-        scores = self._score_row()
+        scores = self._score_traced_row() if request.traced else self._row()
         if not isfinite(sum(scores)):
             return self.finish(request)
         code = self.answers.code(scores)

@@ -68,7 +68,7 @@ class Serving:
         self.endpoints = dict(self._endpoints())
         tracing = find_tracing(model.name, model.version)
         if tracing is not None:
-            self.predictor.score_by(tracing.timed)
+            self.predictor.score_by(tracing.stopwatch.watch)
         self.observer = Observer(tracing, make_access_log(limits, model.name, model.version))
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
 import subprocess
 import sys
@@ -10,9 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
+from ended_span import ended_span
 from malformed_bodies import GOOD
+from modelyard.monitoring.spans import _Console, _turns
 from otlp_collector import Collector
 from served_model import make_table, save_served
 from served_process import Process, served
@@ -205,3 +210,23 @@ def test_off_there_is_no_header_and_no_import(model: Path, tmp_path: Path) -> No
         environment = {"MODELYARD_MODEL": str(model), "PATH": ""}
         done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True)
     assert json.loads(done.stdout) == [], done.stderr
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.01, 0.3, 1.0])
+def test_turns_are_as_frequent_as_the_ratio_and_come_by_chance(rate: float) -> None:
+    count = 200_000
+    turns = np.fromiter(itertools.islice(_turns(rate), count), dtype=bool, count=count)
+    # five standard deviations
+    assert abs(turns.sum() - rate * count) <= 5 * (rate * (1 - rate) * count) ** 0.5
+    after_one = turns[1:][turns[:-1]]
+    assert abs(after_one.sum() - rate * len(after_one)) <= 5 * (rate * (1 - rate) * len(after_one)) ** 0.5
+
+
+def test_the_console_shows_each_step() -> None:
+    shown = io.StringIO()
+    span = ended_span(1)
+    _Console(out=shown, formatter=lambda one: json.dumps([one.name, f"{one.context.span_id:x}"]) + "\n").export([span])
+    names, ids = zip(*map(json.loads, shown.getvalue().splitlines()), strict=True)
+    assert names == ("POST /predict", "decode", "model", "encode")
+    assert ids[0] == span.ids["span_id"].lstrip("0")
+    assert len(set(ids)) == 4
