@@ -59,7 +59,7 @@ from modelyard.monitoring.prediction_log import PredictionLog
 contract = Contract(columns=(Column(name="x", kind="numeric"),), target=Target(name="y", task="regression"))
 model = Model(contract, lambda matrix: matrix, version="1")
 log = PredictionLog(PredictionLogSettings(url=os.path.abspath("log")), model, CollectorRegistry())
-log.add(1, b"", np.ones(1, dtype=np.float32).tobytes(), np.ones(1, dtype=np.float32).tobytes())
+log.add(b"", np.ones((1, 1), dtype=np.float32), np.ones(1, dtype=np.float32))
 log.close()
 (file,) = glob.glob("log/*/*/*.parquet")
 print(pq.ParquetFile(file).metadata.num_rows)

@@ -133,6 +133,7 @@ class Lane:
 
         async def send_at_last(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown"):
+                self._write_metrics()
                 await asyncio.to_thread(self._at_end)
             await send(message)
 

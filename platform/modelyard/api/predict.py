@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-from msgspec import UNSET
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 
@@ -114,8 +113,10 @@ class Predictor:
             self._row = RowScorer(model.scorer, len(contract.target.classes) or 1)
             self._score_traced_row: Callable[[], list[float]] = self._row
             self._encode_row = RowEncoder(contract, self._row.matrix)
-            self._row_bytes = memoryview(self._row.matrix.data).tobytes
-        self._keep_rows = metrics.cells is not None or log is not None
+            keeps_rows = metrics.cells is not None or log is not None
+            self._record = self._row.record if keeps_rows else self._row.scores
+            metrics.at_flush.append(self._tell_rows)
+        self._kept, self._kept_ids = bytearray(), bytearray()
         self.seconds_a_row = self._measure()
         metrics.expect(self.answers.classes, self._violations.possible, edges or contract.target.bins)
 
@@ -189,14 +190,11 @@ class Predictor:
         if not isfinite(sum(scores)):
             return self.finish(request)
         code = self.answers.code(scores)
-        identity: Id = UNSET
-        if self._ids is not None:
-            identity = self._ids.issue(code, scores[code] if len(scores) > 2 else scores[-1])
-        predicted = code if self.answers.classes else scores[0]
-        row = self._row_bytes() if self._keep_rows else b""
-        self.metrics.count_one(predicted, row if self.metrics.cells is not None else None)
-        if self._log is not None:
-            self._log.add_one(identity or b"", row, self._row.raw())
+        self._kept += self._record
+        if self._ids is None:
+            return self.answers.one(scores, code)
+        identity = self._ids.issue(code, scores[code] if len(scores) > 2 else scores[-1])
+        self._kept_ids += identity
         return self.answers.one(scores, code, identity)
 
     def predict_table(self, table: Mapping[str, Any]) -> Predictions:
@@ -244,19 +242,35 @@ class Predictor:
         if not np.isfinite(scores).all():
             raise _no_answer(scores)
         classes = self.answers.classes
+        codes = self._count(matrix, scores)
+        ids = None if issuer is None else list(map(issuer.issue, codes.tolist(), _shown(scores, codes).tolist()))
+        if self._log is not None:
+            self._log.add(b"".join(ids or ()), matrix, scores)
+        return Predictions(scores, self.model.decide(scores).tolist() if classes else scores.tolist(), ids or NO_IDS)
+
+    def _tell_rows(self) -> None:
+        """Counts and logs the rows that were answered one by one since the last time."""
+        if not self._kept:
+            return
+        assert self._row is not None
+        kept, ids = self._kept, self._kept_ids
+        self._kept, self._kept_ids = bytearray(), bytearray()
+        matrix, scores = self._row.split(kept, len(kept) // self._record.nbytes)
+        self._count(matrix, scores if self.answers.classes else scores[:, 0])
+        if self._log is not None:
+            self._log.add_each(ids, matrix, scores)
+
+    def _count(self, matrix: NDArray[np.float32], scores: Scores) -> NDArray[np.int64]:
+        """Counts rows; returns the codes of their classes, 0 where values are predicted."""
+        classes = self.answers.classes
         codes = self.model.codes(scores) if classes else np.zeros(len(scores), dtype=np.int64)
-        predicted: NDArray[Any] = codes if classes else scores
         if self.metrics.cells is not None:
-            self.metrics.cells.count(matrix, predicted)
+            self.metrics.cells.count(matrix, codes if classes else scores)
         if classes:
             self.metrics.count_codes(codes)
         else:
             self.metrics.count_values(scores)
-        ids = None if issuer is None else list(map(issuer.issue, codes.tolist(), _shown(scores, codes).tolist()))
-        if self._log is not None:
-            given = scores.astype(np.float32, copy=False)
-            self._log.add(len(scores), b"".join(ids or ()), matrix.tobytes(), given.tobytes())
-        return Predictions(scores, self.model.decide(scores).tolist() if classes else scores.tolist(), ids or NO_IDS)
+        return codes
 
     def _measure(self) -> float:
         """Seconds that a row takes, from the model alone: the example, alone or many times where that is fast."""

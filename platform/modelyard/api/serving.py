@@ -129,7 +129,6 @@ class Serving:
                 f"a log needs {error.name or error}",
                 hint="install modelyard[log]; of the images serving-sklearn has it",
             ) from None
-        self.metrics.at_flush.append(log.gather)
         return log
 
     def _feedback(self, ids: PredictionIds) -> FeedbackEndpoint:

@@ -166,7 +166,7 @@ class PredictionLogSettings(_Group):
 
     url: str | None = Field(None, description="Folder or fsspec URL of the log; none: there is none.")
     sample: float = Field(1.0, gt=0, le=1, description="Share of the requests that are logged.")
-    rows: int = Field(10_000, ge=1, description="Rows of a file; a worker writes one as soon as it has so many.")
+    rows: int = Field(50_000, ge=1, description="Rows of a file; a worker writes one as soon as it has so many.")
     seconds: float = Field(60.0, gt=0, description="Longest time between two files of a worker that has any rows.")
     buffer_mb: float = Field(
         64.0, gt=0, description="Megabytes that may wait in a worker while storage is slow; rows beyond are dropped."

@@ -81,16 +81,22 @@ class RowScorer:
 
     Attributes:
         matrix: Where the encoded row goes, float32, shape (1, features).
-        raw: Gives the last row's scores as bytes, float32.
+        scores: The last row's scores, to be copied and read by `split`.
+        record: They and the row itself.
     """
 
     def __init__(self, scorer: OnnxScorer, width: int) -> None:
-        matrix = np.zeros((scorer.least_rows, scorer.width), dtype=np.float32)
-        scores = np.zeros((scorer.least_rows, width), dtype=np.float32)
+        rows = scorer.least_rows
+        self._width, self._begin = width, rows * width
+        # in one piece, so that one copy keeps a row with its scores
+        both = np.zeros(rows * (width + scorer.width), dtype=np.float32)
+        scores = both[: self._begin].reshape(rows, width)
+        matrix = both[self._begin :].reshape(rows, scorer.width)
         self.matrix = matrix[:1]
         # NumPy is slow for a few values
         self._list = scores[0].data.tolist
-        self.raw = scores[0].data.tobytes
+        self.scores = scores[0].data
+        self.record = both[: self._begin + scorer.width].data
         binding = scorer.session.io_binding()
         for bind, name, array in (
             (binding.bind_input, INPUT, matrix),
@@ -105,3 +111,12 @@ class RowScorer:
         self._run()
         scores: list[Any] = self._list()
         return scores
+
+    def split(self, kept: bytes | bytearray, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Reads copies of `record` or of `scores`, so many.
+
+        Returns:
+            The rows, shape (n, features), or (n, 0) of scores alone; and the scores, shape (n, width).
+        """
+        read = np.frombuffer(kept, dtype=np.float32).reshape(count, -1)
+        return read[:, self._begin :], read[:, : self._width]

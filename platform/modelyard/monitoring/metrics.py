@@ -77,7 +77,7 @@ class PredictionMetrics:
     Attributes:
         registry: As given.
         cells: Counts rows by column and bin; none where drift is not counted.
-        at_flush: What else there is to do as often as figures are written.
+        at_flush: What else has figures to write as often.
     """
 
     def __init__(self, registry: CollectorRegistry, model: str = "", version: str = "") -> None:
@@ -119,8 +119,6 @@ class PredictionMetrics:
         self._values: Histogram | None = None
         self._edges = np.empty(0)
         self._routes: dict[str, RouteMetrics] = {}
-        self._pending: list[float] = []
-        self._pending_rows: list[bytes] = []
 
     def describe(self, about: Mapping[str, str], requests_per_cpu_s: float | None = None) -> None:
         """Says what is served.
@@ -187,17 +185,6 @@ class PredictionMetrics:
             if count:
                 self._by_class[code].inc(count)
 
-    def count_one(self, predicted: float, row: bytes | None = None) -> None:
-        """Counts one row at the next `flush`.
-
-        Args:
-            predicted: The code of its class, or its value.
-            row: What was encoded, float32; each row or none where `cells` are counted.
-        """
-        self._pending.append(predicted)
-        if row is not None:
-            self._pending_rows.append(row)
-
     def count_violation(self, column: str, kind: str, rows: int) -> None:
         """Counts rows that left the contract and were accepted."""
         self._violations.labels(column, kind).inc(rows)
@@ -215,17 +202,6 @@ class PredictionMetrics:
             route.flush()
         for act in self.at_flush:
             act()
-        if not self._pending:
-            return
-        predicted: NDArray[np.generic]
-        pending, self._pending[:] = self._pending[:], ()
-        if self._by_class:
-            self.count_codes(predicted := np.array(pending, dtype=np.int64))
-        else:
-            self.count_values(predicted := np.array(pending, dtype=np.float64))
-        if self.cells is not None and self._pending_rows:
-            rows, self._pending_rows[:] = self._pending_rows[:], ()
-            self.cells.count(np.frombuffer(b"".join(rows), dtype=np.float32).reshape(len(rows), -1), predicted)
 
     def expose(self) -> bytes:
         """Returns all flushed figures, those of a service's other workers included, as Prometheus reads them."""

@@ -18,12 +18,13 @@ from modelyard.monitoring.prometheus import ask
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OWN_COLUMNS", "Observed", "logged_cells", "recorded_cells", "table_cells"]
+__all__ = ["OWN_COLUMNS", "TIME", "Observed", "logged_cells", "recorded_cells", "table_cells"]
 
 # column and cell, in the contract's order
 Observed = list[tuple[str, Cell]]
 # what a log of predictions has beside the contract's columns; in parentheses, as no column of a table is likely to be
-OWN_COLUMNS = ("(time)", "(id)", "(version)", PREDICTION, "(scores)")
+TIME = "(time)"
+OWN_COLUMNS = (TIME, "(id)", "(version)", PREDICTION, "(scores)")
 BY = "contract_digest, column, bin"
 LOW_EDGE = re.compile(r"^(?:from )?(\S+?)(?: to \S+)?$")
 

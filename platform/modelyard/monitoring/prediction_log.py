@@ -32,14 +32,14 @@ from modelyard.data.encoding import features_of
 from modelyard.data.sources import write_bytes
 from modelyard.errors import ConfigError, nearest
 from modelyard.models.model import Model
-from modelyard.monitoring.observed import OWN_COLUMNS
+from modelyard.monitoring.observed import OWN_COLUMNS, TIME
 from modelyard.utils.sentences import first_line
 
 __all__ = ["PredictionLog"]
 
 logger = logging.getLogger(__name__)
 
-Buffer = bytes | bytearray
+Rows = NDArray[np.floating]
 
 CLOSE_S = 10.0
 # what a row takes beside its numbers, above all its id
@@ -55,14 +55,14 @@ class _Batch:
         self.moments, self.counts, self.identified = array("d"), array("q"), array("b")
         self.ids, self.rows, self.scores = bytearray(), bytearray(), bytearray()
 
-    def add(self, count: int, ids: Buffer, rows: Buffer, scores: Buffer) -> None:
-        self.size += count
+    def add(self, ids: bytes | bytearray, rows: Rows, scores: Rows) -> None:
+        self.size += len(rows)
         self.moments.append(time.time())
-        self.counts.append(count)
+        self.counts.append(len(rows))
         self.identified.append(bool(ids))
         self.ids += ids
-        self.rows += rows
-        self.scores += scores
+        self.rows += rows.tobytes()
+        self.scores += scores.astype(np.float32, copy=False).tobytes()
 
 
 class PredictionLog:
@@ -92,8 +92,6 @@ class PredictionLog:
             settings.buffer_mb * 2**20 / (4 * (self._width + len(contract.target.classes)) + OVERHEAD_BYTES)
         )
         self._batch, self._room = _Batch(), self._most
-        self._singles = 0
-        self._ids, self._encoded, self._scored = bytearray(), bytearray(), bytearray()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
@@ -110,47 +108,34 @@ class PredictionLog:
             counted.labels(outcome) for outcome in ("written", "dropped", "failed")
         )
 
-    def add_one(self, identity: bytes, row: bytes, scores: bytes) -> None:
-        """Takes one row, which `gather` adds; for the thread that gathers.
-
-        Args:
-            identity: Of the prediction; empty: it has none.
-            row: As it was encoded, float32.
-            scores: Probabilities or the value, float32.
-        """
-        if self._sample == 1 or random.random() < self._sample:
-            self._singles += 1
-            self._ids += identity
-            self._encoded += row
-            self._scored += scores
-
-    def gather(self) -> None:
-        """Adds the single rows since the last time, with one look at the clock; often, for it is their time."""
-        if not self._singles:
-            return
-        self._add(self._singles, self._ids, self._encoded, self._scored)
-        self._singles = 0
-        for waiting in (self._ids, self._encoded, self._scored):
-            waiting.clear()
-
-    def add(self, count: int, ids: bytes, rows: bytes, scores: bytes) -> None:
+    def add(self, ids: bytes | bytearray, rows: Rows, scores: Rows) -> None:
         """Takes rows that were predicted together; all of them or, by the sampling rate, none.
 
         Args:
-            count: How many.
             ids: Of the predictions, one after the other and equally long; empty: they have none.
-            rows: The encoded matrix, float32.
-            scores: Probabilities, row by row, or values, float32.
+            rows: The encoded matrix, shape (n, features).
+            scores: Probabilities, shape (n, classes), or values, shape (n,) or (n, 1).
         """
         if self._sample == 1 or random.random() < self._sample:
-            self._add(count, ids, rows, scores)
+            self._add(ids, rows, scores)
 
-    def _add(self, count: int, ids: Buffer, rows: Buffer, scores: Buffer) -> None:
+    def add_each(self, ids: bytes | bytearray, rows: Rows, scores: Rows) -> None:
+        """Takes rows that were predicted one by one, each by the sampling rate; given as `add` has them."""
+        if self._sample < 1:
+            chosen = np.random.default_rng().random(len(rows)) < self._sample
+            rows, scores = rows[chosen], scores[chosen]
+            ids = np.frombuffer(ids, dtype=np.uint8).reshape(len(chosen), -1)[chosen].tobytes()
+        self._add(ids, rows, scores)
+
+    def _add(self, ids: bytes | bytearray, rows: Rows, scores: Rows) -> None:
+        count = len(rows)
+        if not count:
+            return
         with self._lock:
             has_room = self._room >= count
             if has_room:
                 self._room -= count
-                self._batch.add(count, ids, rows, scores)
+                self._batch.add(ids, rows, scores)
         if not has_room:
             self._dropped.inc(count)
         if self._batch.size >= self._full:
@@ -160,7 +145,6 @@ class PredictionLog:
 
     def close(self) -> None:
         """Writes what waits; gives storage some seconds for it."""
-        self.gather()
         self._closing = True
         self._wake.set()
         if self._thread is not None:
@@ -228,7 +212,11 @@ class PredictionLog:
 def _save(table: pa.Table, file: IO[bytes]) -> None:
     # a dictionary of numbers costs ten times as much, and is given up anyway
     worth = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    pq.write_table(table, file, use_dictionary=worth)
+    # what is looked for is a time
+    # in one piece: each call of a file's `write` waits for whatever thread runs Python
+    whole = pa.BufferOutputStream()
+    pq.write_table(table, whole, use_dictionary=worth, write_statistics=[TIME])
+    file.write(whole.getvalue())
 
 
 def _check(settings: PredictionLogSettings, contract: Contract) -> None:

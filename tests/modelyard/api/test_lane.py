@@ -15,11 +15,13 @@ from typing import Any
 
 import httpx
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from figures import figure
 from malformed_bodies import GOOD
 from modelyard.api import one_write
+from modelyard.api.app import create_app
 from modelyard.api.lane import Lane
 from modelyard.api.serving import Serving
 from modelyard.api.source import load_served
@@ -286,3 +288,24 @@ def test_a_uvicorn_of_another_kind_is_said_once(
     with running(folder) as (host, port, _):
         assert httpx.post(f"http://{host}:{port}/predict", content=BODY).status_code == 200
     assert caplog.text.count("answers take the way through its `send`") == 1
+
+
+def test_what_was_answered_just_before_the_end_is_logged(folder: Path, tmp_path: Path) -> None:
+    log = {"url": str(tmp_path / "log")}
+    settings = Settings.model_validate({"serving": {"drain_seconds": 0, "prediction_log": log}})
+    app = create_app(load_served(folder, settings), settings)
+
+    async def live() -> None:
+        told, said = asyncio.Queue[Any](), asyncio.Queue[Any]()
+        life = asyncio.create_task(app({"type": "lifespan"}, told.get, said.put))
+        await told.put({"type": "lifespan.startup"})
+        await said.get()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+            await asyncio.gather(*(client.post("/predict", content=BODY) for _ in range(20)))
+        await told.put({"type": "lifespan.shutdown"})
+        assert await said.get() == {"type": "lifespan.shutdown.complete"}
+        await life
+
+    asyncio.run(live())
+    (file,) = (tmp_path / "log").rglob("*.parquet")
+    assert pq.ParquetFile(file).metadata.num_rows == 20

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,12 @@ from modelyard.errors import ContractViolation
 from modelyard.models.artifact import load_model
 from modelyard.models.model import Model
 from modelyard.models.scorer import OnnxScorer
+from modelyard.monitoring.cells import CellMetrics
 from modelyard.monitoring.metrics import PredictionMetrics
 from served_model import json_rows, make_contract, make_table, save_served
+
+if TYPE_CHECKING:
+    from modelyard.monitoring.prediction_log import PredictionLog
 
 MAX_ROWS = 250
 REFUSE = {"on_null": "refuse", "on_unknown": "refuse", "on_range": "refuse"}
@@ -253,3 +258,45 @@ def test_values_are_counted_in_the_bins_of_the_contract_or_in_those_given(tmp_pa
         found = count(predictor, "modelyard_prediction_value_bucket", le=str(edge))
         assert found == 2 * sum(value <= edge for value in values)
     assert count(predictor, "modelyard_prediction_value_bucket", le="+Inf") == 40
+
+
+class Log:
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.together: list[Any] = []
+        self.each: list[Any] = []
+
+    def add(self, *given: Any) -> None:
+        self.together.append(given)
+
+    def add_each(self, *given: Any) -> None:
+        self.each.append(given)
+
+
+@pytest.mark.parametrize("drift", [True, False])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_rows_are_counted_and_logged_alike_one_by_one_and_together(task: str, drift: bool, tmp_path: Path) -> None:
+    frame = make_table(task)
+    folder = save_served(tmp_path / "model", frame)
+    found = []
+    for one_by_one in (True, False):
+        model, metrics, log = load_model(folder), PredictionMetrics(CollectorRegistry()), Log()
+        if drift:
+            target = model.contract.target
+            shares = (0.5,) * (len(target.classes) or len(target.bins) + 1)
+            metrics.cells = CellMetrics(metrics.registry, model.contract, shares)
+        predictor = Predictor(model, MAX_ROWS, metrics, log=cast("PredictionLog", log))
+        rows = json_rows(frame[:50], model.contract)
+        for part in [[row] for row in rows] if one_by_one else [rows]:
+            request = predictor.read(json.dumps({"rows": part}).encode())
+            (predictor.finish_one if one_by_one else predictor.finish)(request)
+        metrics.flush()
+        metrics.flush()
+        figures = [line for line in metrics.expose().decode().splitlines() if not re.search("_created|_cpu_", line)]
+        ((_, matrix, scores),) = log.each if one_by_one else log.together
+        assert (log.together if one_by_one else log.each) == []
+        found.append((figures, matrix.tolist(), scores.reshape(len(rows), -1).tolist()))
+    assert found[0][0] == found[1][0]
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+    np.testing.assert_array_equal(found[0][2], found[1][2])

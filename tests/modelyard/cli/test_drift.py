@@ -76,7 +76,7 @@ def write_log(model, folder, frame, **settings):
     loaded = load_model(model)
     log = PredictionLog(PredictionLogSettings(url=str(folder), **settings), loaded, CollectorRegistry())
     matrix = loaded.encode(frame)
-    log.add(len(frame), b"", matrix.tobytes(), np.tile(np.float32([0.1, 0.9]), len(frame)).tobytes())
+    log.add(b"", matrix, np.tile(np.float32([0.1, 0.9]), (len(frame), 1)))
     log.close()
 
 

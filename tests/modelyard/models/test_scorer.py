@@ -21,13 +21,19 @@ def test_one_row_at_a_time_is_scored_as_many_are(task: str, tmp_path: Path) -> N
     assert isinstance(model.scorer, OnnxScorer)
     row = RowScorer(model.scorer, len(model.contract.target.classes) or 1)
     matrix = model.encode(frame[:20])
-    found = []
+    found, records, alone = [], bytearray(), bytearray()
     for one in matrix:
         row.matrix[0] = one
         found.append(row())
+        records += row.record
+        alone += row.scores
     together = model.scorer(matrix)
     np.testing.assert_array_equal(np.array(found, dtype=np.float32).reshape(together.shape), together)
     np.testing.assert_array_equal(np.concatenate([model.scorer(one[np.newaxis]) for one in matrix]), together)
+    for kept, rows in ((records, matrix), (alone, matrix[:, :0])):
+        features, scores = row.split(kept, len(matrix))
+        np.testing.assert_array_equal(features, rows)
+        np.testing.assert_array_equal(scores.reshape(together.shape), together)
 
 
 def test_bytes_that_are_no_model_are_refused() -> None:

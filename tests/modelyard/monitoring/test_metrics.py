@@ -50,34 +50,17 @@ def test_what_is_pending_becomes_what_observing_it_would_have_been() -> None:
     assert figures(pending) == figures(observed)
 
 
-def test_rows_counted_one_by_one_are_written_with_their_classes() -> None:
+def test_values_are_counted_in_their_bins() -> None:
     metrics = PredictionMetrics(CollectorRegistry())
-    metrics.expect(["yes", "no"], [])
-    for code in (0, 1, 1):
-        metrics.count_one(code)
-    assert figure(metrics.registry, "modelyard_rows_total") == 0
-    metrics.flush()
-    assert figure(metrics.registry, "modelyard_rows_total") == 3
-    assert figure(metrics.registry, "modelyard_predictions_total", **{"class": "no"}) == 2
-
-
-def test_values_are_counted_in_their_bins_at_once_or_one_by_one() -> None:
-    at_once, one_by_one = PredictionMetrics(CollectorRegistry()), PredictionMetrics(CollectorRegistry())
-    values = [-3.0, 1.0, 1.1, 2.5, 40.0]
-    for metrics in (at_once, one_by_one):
-        metrics.expect([], [], (1.0, 2.5))
-        assert figure(metrics.registry, "modelyard_prediction_value_bucket", le="+Inf") == 0
-    at_once.count_values(np.array(values, dtype=np.float32))
-    for value in values:
-        one_by_one.count_one(value)
-    one_by_one.flush()
-    for metrics in (at_once, one_by_one):
-        found = [
-            figure(metrics.registry, "modelyard_prediction_value_bucket", le=bound) for bound in ("1.0", "2.5", "+Inf")
-        ]
-        assert found == [2, 4, 5]
-        assert figure(metrics.registry, "modelyard_prediction_value_sum") == pytest.approx(41.6)
-        assert figure(metrics.registry, "modelyard_rows_total") == 5
+    metrics.expect([], [], (1.0, 2.5))
+    assert figure(metrics.registry, "modelyard_prediction_value_bucket", le="+Inf") == 0
+    metrics.count_values(np.array([-3.0, 1.0, 1.1, 2.5, 40.0], dtype=np.float32))
+    found = [
+        figure(metrics.registry, "modelyard_prediction_value_bucket", le=bound) for bound in ("1.0", "2.5", "+Inf")
+    ]
+    assert found == [2, 4, 5]
+    assert figure(metrics.registry, "modelyard_prediction_value_sum") == pytest.approx(41.6)
+    assert figure(metrics.registry, "modelyard_rows_total") == 5
 
 
 def test_two_services_in_one_process_do_not_meet() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import threading
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,7 @@ class Log:
         self.log = PredictionLog(given, MODEL, self.registry)
 
     def add(self, row: int, identity: bytes = b"") -> None:
-        self.log.add_one(identity, MATRIX[row].tobytes(), SCORES[row % 2].tobytes())
-        self.log.gather()
+        self.log.add_each(identity, MATRIX[row : row + 1], SCORES[row % 2 : row % 2 + 1])
 
     def files(self) -> list[Path]:
         return sorted(self.folder.rglob("*.parquet"))
@@ -67,7 +66,7 @@ def test_what_was_predicted_is_in_a_file_that_says_when_and_by_which_process(log
     log = make(logs, tmp_path)
     for row in range(10):
         log.add(row, b"an id %06d" % row)
-    log.log.add(5, b"", MATRIX[10:15].tobytes(), np.full((5, 2), 0.5, np.float32).tobytes())
+    log.log.add(b"", MATRIX[10:15], np.full((5, 2), 0.5))
     log.log.close()
     (path,) = log.files()
     assert re.fullmatch(r"date=\d{4}-\d\d-\d\d/hour=\d\d/.+-\d+-\d+\.parquet", str(path.relative_to(tmp_path)))
@@ -163,11 +162,16 @@ def test_redacted_columns_are_in_no_file(logs: list[Log], tmp_path: Path) -> Non
 
 def test_a_sample_is_logged(logs: list[Log], tmp_path: Path) -> None:
     log = make(logs, tmp_path, sample=0.25)
-    for row in range(2000):
-        log.add(row % len(MATRIX))
+    count = len(MATRIX)
+    for _ in range(2000 // count):
+        log.log.add_each(b"".join(b"an id %06d" % row for row in range(count)), MATRIX, SCORES[[0] * count])
     log.log.close()
     assert 350 < log.counted("written") < 650
     assert log.counted("dropped") == 0
+    table = pq.ParquetFile(log.files()[0]).read().to_pandas()
+    # a row keeps its id
+    rows = [int(b64decode(one)[-6:]) for one in table["(id)"]]
+    assert np.array_equal(Encoder(CONTRACT).encode(table), MATRIX[rows], equal_nan=True)
 
 
 def test_two_processes_of_one_name_and_number_write_two_files(logs: list[Log], tmp_path: Path) -> None:
