@@ -76,11 +76,13 @@ def test_the_help_lists_every_command():
 
 
 def test_the_help_of_every_command_has_an_example_and_loads_little():
+    _, _, alone = probe("--help")
     text, modules, seconds = probe(*(f"{command} --help" for command in COMMANDS))
     pages = dict(zip(COMMANDS, text.split("Usage: ")[1:], strict=True))
 
     assert not modules & HEAVY
-    assert seconds < 2
+    # five to six times, on a machine as busy for both
+    assert seconds < 10 * alone
     for command, page in pages.items():
         assert f"\n  Example:\n    modelyard {command}" in page
         assert (" --json " in page) == (command != "serve"), command
