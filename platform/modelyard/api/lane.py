@@ -26,13 +26,14 @@ from modelyard.api.drain import Drain
 from modelyard.api.endpoints import Answer, Endpoint, Fixed, Headers, Prediction, Scrape, refusal
 from modelyard.api.intake import Disconnected, InFlight, inflate, rest_of_body, too_large, too_slow
 from modelyard.api.keys import Keys, no_key
-from modelyard.api.observation import GONE, OTHER, TRACEPARENT, Observer
+from modelyard.api.observation import GONE, OTHER, Observer
 from modelyard.api.one_write import OneWrite
 from modelyard.api.page import PAGE_PATHS
 from modelyard.api.problems import RequestProblem, to_problem
 from modelyard.api.settle import settle
 from modelyard.config.models import ServingSettings
 from modelyard.monitoring.metrics import PredictionMetrics
+from modelyard.monitoring.tracing import TRACEPARENT
 
 __all__ = ["Lane"]
 

@@ -15,17 +15,17 @@ from modelyard.api.predict import Request
 from modelyard.api.problems import RequestProblem
 from modelyard.monitoring.access import AccessLog, Sent
 from modelyard.monitoring.logs import REQUEST, find_log
+from modelyard.monitoring.tracing import TRACEPARENT
 
 if TYPE_CHECKING:
     from modelyard.monitoring.prediction_span import PredictionSpan  # it brings OpenTelemetry's SDK
     from modelyard.monitoring.spans import Tracing
 
-__all__ = ["GONE", "OTHER", "TRACEPARENT", "Observation", "Observer"]
+__all__ = ["GONE", "OTHER", "Observation", "Observer"]
 
 GONE = 499
 SPAN = "modelyard.span"
 OTHER = "other"
-TRACEPARENT = b"traceparent"
 
 
 class Observation(Prediction):

@@ -92,6 +92,7 @@ class PredictionLog:
             settings.buffer_mb * 2**20 / (4 * (self._width + len(contract.target.classes)) + OVERHEAD_BYTES)
         )
         self._batch, self._room = _Batch(), self._most
+        self._random = np.random.default_rng()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
@@ -122,7 +123,7 @@ class PredictionLog:
     def add_each(self, ids: bytes | bytearray, rows: Rows, scores: Rows) -> None:
         """Takes rows that were predicted one by one, each by the sampling rate; given as `add` has them."""
         if self._sample < 1:
-            chosen = np.random.default_rng().random(len(rows)) < self._sample
+            chosen = self._random.random(len(rows)) < self._sample
             rows, scores = rows[chosen], scores[chosen]
             ids = np.frombuffer(ids, dtype=np.uint8).reshape(len(chosen), -1)[chosen].tobytes()
         self._add(ids, rows, scores)

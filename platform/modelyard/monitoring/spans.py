@@ -28,6 +28,7 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode,
 
 from modelyard.monitoring.access import METHODS
 from modelyard.monitoring.prediction_span import PredictionSpan, Stopwatch, response_header, span_ids, unfold
+from modelyard.monitoring.tracing import TRACEPARENT
 
 __all__ = ["RequestSpan", "Tracing"]
 
@@ -37,7 +38,6 @@ NAME = "modelyard"
 FLUSH_S = 3.0
 NOBODY = Context()
 SERVER = SpanKind.SERVER
-TRACEPARENT = b"traceparent"
 # the others say nothing of a caller's span where the first is missing
 W3C = {TRACEPARENT, b"tracestate", b"baggage"}
 LONGEST_GAP = 2**31

@@ -13,7 +13,10 @@ from modelyard.errors import ConfigError, ServiceError
 if TYPE_CHECKING:
     from modelyard.monitoring.spans import Tracing  # it brings OpenTelemetry's SDK
 
-__all__ = ["find_tracing", "wanted_exporters"]
+__all__ = ["TRACEPARENT", "find_tracing", "wanted_exporters"]
+
+# W3C's header that names a caller's span
+TRACEPARENT = b"traceparent"
 
 EXPORTER = "OTEL_TRACES_EXPORTER"
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")

@@ -112,6 +112,7 @@ def test_a_complete_run_is_complete_where_the_job_never_knows(
     run.update(state="complete")
     monkeypatch.setattr(search_module, "PATIENCE_S", 0.1)
     search.follow(told)
+    assert told.texts == []
 
 
 def test_a_lost_connection_is_said_once_and_borne(
@@ -238,6 +239,7 @@ def test_the_log_goes_on_where_it_was_and_with_the_newest_pod(search: ClusterSea
         api.objects[f"{CORE}/pods/second/log"] = "loading\n"
         api.objects[f"{CORE}/pods"] = listed(first, second)
         until(lambda: lines[3:] == ["loading"])
+    assert lines == ["loading", "search", "finalists", "loading"]
 
 
 def test_a_missing_right_is_named_before_anything_is_made(api: KubeApi) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import httpx
 import numpy as np
@@ -49,5 +50,6 @@ def test_a_port_that_is_one_searchs_is_no_others_and_is_free_afterwards() -> Non
 
 
 def test_no_port_is_none() -> None:
+    before = threading.active_count()
     with metrics_served(CollectorRegistry(), None, "tuning.metrics_port"):
-        pass
+        assert threading.active_count() == before

@@ -94,6 +94,7 @@ def test_a_file_is_written_after_its_seconds(logs: list[Log], tmp_path: Path) ->
     log = make(logs, tmp_path, seconds=0.05)
     log.add(0)
     until(lambda: log.counted("written") == 1)
+    assert len(log.files()) == 1
 
 
 def test_while_storage_is_slow_rows_are_dropped_and_counted_and_nobody_waits(
