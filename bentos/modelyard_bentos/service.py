@@ -65,6 +65,8 @@ def _end(error: ModelyardError) -> NoReturn:
     """Ends the server: a failing worker would be started again for ever while the port hangs."""
     print(error, file=sys.stderr, flush=True)  # before the server ends its workers, this one too
     if IN_WORKER:
+        # the server's answer is SIGTERM for its workers, which must not cut into the end of this one
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.kill(os.getppid(), signal.SIGTERM)
     sys.exit(1)
 
