@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,16 @@ NULL, UNKNOWN, OTHER = "(null)", "(unknown)", "(other)"
 MOST_NAMED = 50
 # the edge between false and true
 TRUTH = (0.5,)
+# what stays in the processor's caches, of any table
+ROWS_AT_ONCE = 4096
+
+
+class _Place(NamedTuple):
+    """Where a column begins: in the matrix, and among the cells."""
+
+    column: Column
+    place: int
+    start: int
 
 
 class Cells:
@@ -35,41 +47,42 @@ class Cells:
         columns = {column.name: column for column in contract.columns}
         self.names: list[tuple[str, str]] = []
         self.expected: list[float] = []
-        # with the edges of its bins, and where it begins in the matrix and in the cells
-        self._columns: list[tuple[Column, NDArray[np.float32], int, int]] = []
-        seen: set[str] = set()
+        coded, binned = list[_Place](), list[_Place]()
         for place, feature in enumerate(features_of(contract)):
-            column = columns[feature.column]
-            if column.name in seen or not column.shares:
+            column = columns.pop(feature.column, None)
+            if column is None or not column.shares:
                 continue
-            seen.add(column.name)
-            edges = TRUTH if column.kind == "boolean" else column.bins
-            self._columns.append((column, np.array(edges, dtype=np.float32), place, len(self.names)))
+            one = _Place(column, place, len(self.names))
+            (coded if column.kind == "categorical" else binned).append(one)
             self.names += [(column.name, cell) for cell in cell_names(column)]
             self.expected += fold(column, np.array(column.shares)).tolist()
+        self._coded, self._first_of_coded = _indices(coded)
+        self._binned, self._first_of_binned = _indices(binned)
+        self._dates = [(row, one.place) for row, one in enumerate(binned) if one.column.kind == "datetime"]
+        edges = [TRUTH if one.column.kind == "boolean" else one.column.bins for one in binned]
+        # nothing reaches the edges that a column has not
+        self._edges = np.array(list(itertools.zip_longest(*edges, fillvalue=np.nan)), dtype=np.float32)
 
     def count(self, matrix: NDArray[np.float32]) -> NDArray[np.int64]:
         """Counts encoded rows, shape (n, features), in each cell."""
         counts = np.zeros(len(self.names), dtype=np.int64)
-        # in one pass, since each column's values are far apart in the rows
-        matrix = np.asfortranarray(matrix)
-        nulls = np.count_nonzero(np.isnan(matrix), axis=0)
-        for column, edges, place, start in self._columns:
-            if column.kind == "categorical":
-                # the codes are the order of the shares
-                codes = np.minimum(matrix[:, place].astype(np.intp), FIRST_CODE + MOST_NAMED)
-                found = np.bincount(codes)
-                counts[start : start + len(found)] = found
-                continue
-            values = matrix[:, place]
-            if column.kind == "datetime":
-                values = encoded_seconds(matrix, place).astype(np.float32)
-            found = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
-            # null is in the order behind all values
-            found[-1] -= nulls[place]
-            counts[start] = nulls[place]
-            counts[start + 1 : start + 1 + len(found)] = found
+        for begin in range(0, len(matrix), ROWS_AT_ONCE):
+            counts += self._count(matrix[begin : begin + ROWS_AT_ONCE])
         return counts
+
+    def _count(self, matrix: NDArray[np.float32]) -> NDArray[np.int64]:
+        # the codes are the order of the shares
+        codes = np.minimum(matrix.T[self._coded], FIRST_CODE + MOST_NAMED).astype(np.intp)
+        values = matrix.T[self._binned]
+        for row, place in self._dates:
+            values[row] = encoded_seconds(matrix, place)
+        # null, which equals nothing and reaches no edge, is in the first cell; the next has what is below all edges
+        cells = (values == values).view(np.uint8)
+        # all columns at once by each edge takes a third of looking each column up in its edges
+        for edges in self._edges:
+            cells += (values >= edges[:, None]).view(np.uint8)
+        found = [(codes + self._first_of_coded).ravel(), (cells + self._first_of_binned).ravel()]
+        return np.bincount(np.concatenate(found), minlength=len(self.names))
 
 
 def cell_names(column: Column) -> list[str]:
@@ -110,6 +123,12 @@ def count_predictions(target: Target, predicted: NDArray[np.generic]) -> NDArray
         return np.bincount(predicted.astype(np.int64), minlength=len(target.classes))
     places = np.searchsorted(np.asarray(target.bins), predicted.astype(np.float64), side="right")
     return np.bincount(places, minlength=len(target.bins) + 1)
+
+
+def _indices(columns: Sequence[_Place]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Returns the places, and the starts as a column, of columns."""
+    places = np.array([one.place for one in columns], dtype=np.intp)
+    return places, np.array([[one.start] for one in columns], dtype=np.intp).reshape(-1, 1)
 
 
 def _instant(seconds: float) -> str:

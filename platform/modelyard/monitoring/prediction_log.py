@@ -42,27 +42,30 @@ logger = logging.getLogger(__name__)
 Rows = NDArray[np.floating]
 
 CLOSE_S = 10.0
-# what a row takes beside its numbers, above all its id
-OVERHEAD_BYTES = 64
+# what a row takes beside its numbers where it came alone: its id, and three objects
+OVERHEAD_BYTES = 256
 
 
 class _Batch:
-    """Rows of one file to be, in plain buffers: objects for each would keep the garbage collector busy."""
+    """Rows of one file to be, in pieces as they came: no other object for each would leave the garbage collector alone.
+
+    One buffer that grows with them would be copied nine times over.
+    """
 
     def __init__(self) -> None:
         self.size = 0
         # when rows came together, how many, and whether they have ids
         self.moments, self.counts, self.identified = array("d"), array("q"), array("b")
-        self.ids, self.rows, self.scores = bytearray(), bytearray(), bytearray()
+        self.ids, self.rows, self.scores = list[bytes | bytearray](), list[bytes](), list[bytes]()
 
     def add(self, ids: bytes | bytearray, rows: Rows, scores: Rows) -> None:
         self.size += len(rows)
         self.moments.append(time.time())
         self.counts.append(len(rows))
         self.identified.append(bool(ids))
-        self.ids += ids
-        self.rows += rows.tobytes()
-        self.scores += scores.astype(np.float32, copy=False).tobytes()
+        self.ids.append(ids)
+        self.rows.append(rows.tobytes())
+        self.scores.append(scores.astype(np.float32, copy=False).tobytes())
 
 
 class PredictionLog:
@@ -187,17 +190,17 @@ class PredictionLog:
         return f"{self._folder}/date={moment:%Y-%m-%d}/hour={moment:%H}/{name}"
 
     def _table(self, batch: _Batch) -> pa.Table:
-        rows = np.frombuffer(batch.rows, dtype=np.float32).reshape(-1, self._width)
+        rows = np.frombuffer(b"".join(batch.rows), dtype=np.float32).reshape(-1, self._width)
         columns = decode(self._contract, rows)
         for name in self._redacted:
             columns.pop(name)
         counts = np.array(batch.counts)
         at = np.repeat((np.array(batch.moments) * 1e6).astype(np.int64), counts)
         identified = np.repeat(np.array(batch.identified, dtype=np.bool_), counts)
-        scores = np.frombuffer(batch.scores, dtype=np.float32)
+        scores = np.frombuffer(b"".join(batch.scores), dtype=np.float32)
         own = (
             values(at, pa.timestamp("us", tz="UTC")),
-            equally_long(binascii.b2a_base64(batch.ids, newline=False), ~identified),
+            equally_long(binascii.b2a_base64(b"".join(batch.ids), newline=False), ~identified),
             chosen(np.zeros(len(rows), np.int32), self._versions),
             self._predicted(scores.reshape(len(rows), -1)),
             pa.FixedSizeListArray.from_arrays(values(scores, pa.float32()), len(scores) // len(rows)),

@@ -109,7 +109,7 @@ def test_while_storage_is_slow_rows_are_dropped_and_counted_and_nobody_waits(
         write_bytes(*arguments)
 
     monkeypatch.setattr(prediction_log, "write_bytes", slow)
-    log = make(logs, tmp_path, rows=10, buffer_mb=0.005)
+    log = make(logs, tmp_path, rows=10, buffer_mb=0.01)
     most = log.log._most
     assert 20 < most < 60
     for row in range(10):
