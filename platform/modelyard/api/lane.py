@@ -179,10 +179,10 @@ class Lane:
         seconds = perf_counter() - began
         if seen is not None or (code != 200 and scope["path"] not in PROBES):
             self._observer.end(scope, endpoint.metrics.route, code, seconds, request_id, seen, answer)
-        if code != 200:
+        if code == 200:
+            endpoint.metrics.pending.append(seconds)
+        else:
             endpoint.metrics.observe(code, seconds)
-            return
-        endpoint.metrics.pending.append(seconds)
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(FLUSH_S, self._write_metrics)
 

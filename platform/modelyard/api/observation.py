@@ -73,8 +73,7 @@ class Observation(Prediction):
             return finish(request)
         if isinstance(request, Request):
             request.traced = True
-        with self.span.timed(self._began):
-            return finish(request)
+        return self.span.timed(self._began, finish, request)
 
     def refuse(self, problem: RequestProblem) -> Answer:
         """Refuses as the endpoint does."""

@@ -69,6 +69,7 @@ class Serving:
         tracing = find_tracing(model.name, model.version)
         if tracing is not None:
             self.predictor.score_by(tracing.stopwatch.watch)
+            self.metrics.at_flush.append(tracing.flush)
         self.observer = Observer(tracing, make_access_log(limits, model.name, model.version))
 
     @property

@@ -34,7 +34,7 @@ class OtlpExporter(OTLPSpanExporter):
         super().__init__()
         self._forms = Forms()
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+    def export(self, spans: Sequence[ReadableSpan | PredictionSpan]) -> SpanExportResult:
         """Sends a batch, and tries again for as long as OTEL_EXPORTER_OTLP_TIMEOUT says."""
         client = getattr(self, "_client", None)
         if client is None:
@@ -50,13 +50,13 @@ class Forms:
     def __init__(self) -> None:
         self._forms: dict[Shape, _Form] = {}
 
-    def encode(self, spans: Sequence[ReadableSpan]) -> bytes:
+    def encode(self, spans: Sequence[ReadableSpan | PredictionSpan]) -> bytes:
         """Returns what OTLP sends of a batch, an ExportTraceServiceRequest."""
         predictions = [span for span in spans if isinstance(span, PredictionSpan)]
         others = encode_spans([span for span in spans if not isinstance(span, PredictionSpan)])
         if not predictions:
             return bytes(others.SerializeToString())
-        resource = encode_spans(predictions[:1]).resource_spans[0]
+        resource = encode_spans(predictions[0].unfold()[:1]).resource_spans[0]
         scope = resource.scope_spans.pop()
         del scope.spans[:]
         filled = (self._form(span)(span) for span in predictions)

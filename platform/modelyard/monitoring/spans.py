@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, repeat
-from random import getrandbits, random, randrange
+from random import getrandbits, random
 from typing import Any
 
 from opentelemetry import propagate, trace
@@ -24,10 +24,17 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, TraceIdRatioBased
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from modelyard.monitoring.access import METHODS
-from modelyard.monitoring.prediction_span import PredictionSpan, Stopwatch, response_header, span_ids, unfold
+from modelyard.monitoring.prediction_span import (
+    PredictionSpan,
+    Stopwatch,
+    known_method,
+    response_header,
+    scope_attributes,
+    span_ids,
+    unfold,
+)
 from modelyard.monitoring.tracing import TRACEPARENT
 
 __all__ = ["RequestSpan", "Tracing"]
@@ -42,8 +49,6 @@ SERVER = SpanKind.SERVER
 W3C = {TRACEPARENT, b"tracestate", b"baggage"}
 LONGEST_GAP = 2**31
 UNSAMPLED = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][02468ace]")
-SAMPLED = TraceFlags(TraceFlags.SAMPLED)
-DRAWN = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
 
 
 class RequestSpan:
@@ -62,7 +67,8 @@ class RequestSpan:
         self._span = span
         self._context = trace.set_span_in_context(span, context)
         own = span.get_span_context()
-        self.ids, self.header = span_ids(own), response_header(own)
+        self.ids = span_ids(own.trace_id, own.span_id)
+        self.header = response_header(own.trace_id, own.span_id, own.trace_flags)
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -75,7 +81,7 @@ class RequestSpan:
 
     def end(self, method: str, route: str, status: int) -> None:
         """Ends it, by the route that only the framework knew, and by the answer's status; 499: the client went away."""
-        self._span.update_name(f"{_known(method)} {route}")
+        self._span.update_name(f"{known_method(method)} {route}")
         self._span.set_attributes({"http.route": route, "http.response.status_code": status})
         if status >= 499:
             self._span.set_attribute("error.type", str(status))
@@ -115,6 +121,7 @@ class Tracing:
         trace.set_tracer_provider(self._provider)
         self._tracer = self._provider.get_tracer(NAME)
         self._origin = ReadableSpan(NAME, resource=resource, instrumentation_scope=InstrumentationScope(NAME))
+        self._ended: list[PredictionSpan] = []
         self.stopwatch = Stopwatch()
         self._sampler = self._provider.sampler
         fields = {field.encode() for field in propagate.get_global_textmap().fields}
@@ -127,11 +134,9 @@ class Tracing:
 
     def begin(self, scope: Mapping[str, Any], route: str, headers: Headers) -> PredictionSpan | None:
         """Begins the span of a request for predictions whose turn it is, unless it is not sampled."""
-        method = _known(scope["method"])
-        name = f"{method} {route}"
         if self._bound is not None and TRACEPARENT not in headers:
             # its turn says that the sampler would take it
-            trace_id, parent, state = getrandbits(64) << 64 | randrange(self._bound), None, None
+            trace_id, parent, state = getrandbits(64) << 64 | getrandbits(64) * self._bound >> 64, None, None
         else:
             if self._follows and UNSAMPLED.fullmatch(headers.get(TRACEPARENT, b"")):
                 return None
@@ -139,24 +144,33 @@ class Tracing:
             callers = trace.get_current_span(context).get_span_context()
             parent = callers if callers.is_valid else None
             trace_id = callers.trace_id if callers.is_valid else getrandbits(128)
+            name = f"{known_method(scope['method'])} {route}"
             found = self._sampler.should_sample(context, trace_id, name, SERVER)
             if found.decision is not Decision.RECORD_AND_SAMPLE:
                 return None
             state = found.trace_state
-        flags = SAMPLED if parent is not None and not parent.trace_flags.random_trace_id else DRAWN
-        own = SpanContext(trace_id, getrandbits(64), False, flags, state)
-        known = (*self._describe(scope, method), ("http.route", route))
-        return PredictionSpan(self._origin, name, known, own, parent, self.stopwatch, self._keep)
+        return PredictionSpan(self._origin, scope, route, trace_id, parent, state, self.stopwatch, self._ended.append)
+
+    def flush(self) -> None:
+        """Hands on the spans of predictions that are over."""
+        ended = self._ended[:]
+        self._ended.clear()
+        for span in ended:
+            span.describe()
+            for processor in self._processors:
+                # of a span it only asks for the context
+                processor.on_end(span)  # type: ignore[arg-type]
 
     def hand_on(self, scope: Mapping[str, Any]) -> RequestSpan:
         """Begins the span of a request that the framework answers; what is not sampled goes on all the same."""
-        method = _known(scope["method"])
+        method = known_method(scope["method"])
         context = self._parent(scope)
-        known = dict(self._describe(scope, method))
+        known = dict(scope_attributes(scope, method))
         return RequestSpan(self._tracer.start_span(method, context, SERVER, known), context)
 
     def close(self) -> None:
         """Sends what is left, for as long as three seconds."""
+        self.flush()
         worker = threading.Thread(target=self._provider.shutdown, name="modelyard-spans", daemon=True)
         worker.start()
         worker.join(FLUSH_S)
@@ -167,20 +181,6 @@ class Tracing:
             if name in self._fields:
                 carrier.setdefault(name.decode(), []).append(value.decode("latin-1"))
         return propagate.extract(carrier, NOBODY)
-
-    def _describe(self, scope: Mapping[str, Any], method: str) -> tuple[tuple[str, str | int], ...]:
-        host, port = scope.get("server") or ("", None)
-        return (
-            ("http.request.method", method),
-            ("url.scheme", scope["scheme"]),
-            ("url.path", scope["path"]),
-            ("network.protocol.version", scope["http_version"]),
-            *((("server.address", host), ("server.port", port)) if port else ()),
-        )
-
-    def _keep(self, span: PredictionSpan) -> None:
-        for processor in self._processors:
-            processor.on_end(span)
 
 
 class _Console(ConsoleSpanExporter):
@@ -207,7 +207,3 @@ def _exporter(name: str) -> SpanExporter:
     from modelyard.monitoring.otlp import OtlpExporter
 
     return OtlpExporter()
-
-
-def _known(method: str) -> str:
-    return method if method in METHODS else "HTTP"
