@@ -21,6 +21,7 @@ __all__ = ["FEEDBACK", "FeedbackEndpoint"]
 FEEDBACK = "/api/v1/feedback"
 MOST_ERRORS = 100
 SECONDS_AN_OUTCOME = 5e-6
+SHAPE = '{"feedback": [{"id": "the id of a prediction", "actual": "what it turned out to be"}]}'
 
 
 class Told(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -77,7 +78,7 @@ class FeedbackEndpoint(Prediction):
         try:
             told = self._decode(body).feedback
         except msgspec.ValidationError as error:
-            raise RequestProblem(422, f'the body does not fit: {error}; send {{"feedback": [...]}}') from None
+            raise RequestProblem(422, f"the body does not fit: {error}; send {SHAPE}") from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise RequestProblem(400, f"the body is not JSON: {error}") from None
         if len(told) > self._max_rows:

@@ -141,6 +141,12 @@ def test_what_is_no_feedback_is_refused(service: Callable[..., Service], body: b
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_another_shape_is_told_with_the_right_one(service: Callable[..., Service]) -> None:
+    answer = service("binary").ask("POST", FEEDBACK, json={"feedback": [{"id": "x", "outcome": "yes"}]})
+    assert "unknown field `outcome` - at `$.feedback[0]`" in answer.json()["detail"]
+    assert '{"feedback": [{"id": "the id of a prediction", "actual": ' in answer.json()["detail"]
+
+
 def test_feedback_is_json(service: Callable[..., Service]) -> None:
     answer = service("binary").ask("POST", FEEDBACK, content=b"id,actual", headers={"Content-Type": "text/csv"})
     assert answer.status_code == 415
