@@ -76,15 +76,15 @@ class PredictionIds:
         self._classes = zlib.crc32(repr(target.classes).encode()) & 0xFFFF
         # base64 without padding: the ids of a log are encoded in one piece
         padded = version.encode() + b"\0" * (-(BODY.size + len(version.encode()) + MAC_BYTES) % 3)
-        self._known = [CLASS.pack(code, self._classes) + padded for code in range(len(target.classes) or 1)]
-        self._pack = struct.Struct(f"{PREDICTED.format}{len(self._known[0])}s").pack
+        self._by_class = [CLASS.pack(code, self._classes) + padded for code in range(len(target.classes) or 1)]
+        self._pack = struct.Struct(f"{PREDICTED.format}{len(self._by_class[0])}s").pack
         self._seconds = days * SECONDS_A_DAY
         # replicas that start at once have numbers of their own
         self._numbers = itertools.count(secrets.randbits(63))
 
     def issue(self, code: int, score: float) -> bytes:
         """Returns the id of a new prediction, given as `Issued` has it; all of them are equally long."""
-        body = self._pack(next(self._numbers), time(), score, self._known[code])
+        body = self._pack(next(self._numbers), time(), score, self._by_class[code])
         return body + siphash(self._key, body).to_bytes(MAC_BYTES)
 
     def read(self, text: str) -> Issued:

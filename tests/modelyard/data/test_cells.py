@@ -6,7 +6,17 @@ import pytest
 
 from modelyard.config.models import DataSettings
 from modelyard.data.bins import count_values, shares
-from modelyard.data.cells import MOST_NAMED, NULL, OTHER, UNKNOWN, Cells, cell_names, count_predictions, fold
+from modelyard.data.cells import (
+    MOST_NAMED,
+    NULL,
+    OTHER,
+    ROWS_AT_ONCE,
+    UNKNOWN,
+    Cells,
+    cell_names,
+    count_predictions,
+    fold,
+)
 from modelyard.data.contract import Column, Contract, Target
 from modelyard.data.encoding import Encoder
 from modelyard.data.inference import infer_contract
@@ -33,6 +43,15 @@ def test_encoded_rows_are_counted_as_the_table_they_came_from(rows: str) -> None
     assert cells.names == [(column.name, name) for column in contract.columns for name in cell_names(column)]
     if rows == "training":
         assert cells.expected == pytest.approx(np.concatenate([one.shares for one in contract.columns]))
+
+
+def test_rows_past_those_counted_at_once_are_counted_too() -> None:
+    frame = make_table()
+    contract = make_contract(frame)
+    matrix = Encoder(contract).encode(frame)
+    times = ROWS_AT_ONCE // len(matrix) + 2
+    cells = Cells(contract)
+    assert cells.count(np.tile(matrix, (times, 1))).tolist() == (cells.count(matrix) * times).tolist()
 
 
 def test_categories_past_the_most_frequent_are_one_cell() -> None:
