@@ -22,7 +22,7 @@ from load import Target
 from modelyard.data.contract import Contract
 from modelyard_bentos.processes import bentoml_command, quiet_environment
 
-__all__ = ["PEERS", "Peer", "bare", "install_mlserver"]
+__all__ = ["PEERS", "Peer", "bare", "end", "free_port", "install_mlserver", "wait"]
 
 HERE = Path(__file__).parent
 SOURCES = HERE.parents[1] / "platform"
@@ -49,17 +49,17 @@ def _running(
             start_new_session=True,
         )
         try:
-            _wait(process, url, body)
+            wait(process, url, body)
             yield Target(process.pid, url, body)
         except TimeoutError as error:
             log.seek(0)
             output = log.read().decode(errors="replace")
             raise RuntimeError(f"{' '.join(command)}: {error}\n{output[-2000:]}") from None
         finally:
-            _end(process)
+            end(process)
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, body: Any) -> None:
+def wait(process: subprocess.Popen[bytes], url: str, body: Any) -> None:
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     deadline = time.monotonic() + START_S
     last: Exception | None = None
@@ -74,7 +74,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, body: Any) -> None:
     raise TimeoutError(f"no answer: {last}")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
