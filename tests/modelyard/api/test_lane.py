@@ -52,9 +52,9 @@ def head(length: int | None = len(BODY), *lines: str) -> bytes:
     return "\r\n".join([*given, "", ""]).encode()
 
 
-def talk(service: tuple[str, int, Serving], *pieces: bytes, close_writing: bool = False) -> bytes:
+def talk(service: tuple[str, int, Serving], *pieces: bytes, close_writing: bool = False, quiet_s: float = 5.0) -> bytes:
     """Sends pieces and reads until the server closes, or a moment passes without more."""
-    with socket.create_connection(service[:2], timeout=5.0) as connection:
+    with socket.create_connection(service[:2], timeout=quiet_s) as connection:
         for piece in pieces:
             connection.sendall(piece)
         if close_writing:
@@ -67,6 +67,19 @@ def talk(service: tuple[str, int, Serving], *pieces: bytes, close_writing: bool 
         except TimeoutError:
             pass
         return answer
+
+
+def hold_scorer(serving: Serving) -> tuple[threading.Event, threading.Event]:
+    """Makes the model wait; returns the event that it sets first and the one that it waits for."""
+    scorer, entered, go = serving.served.model.scorer, threading.Event(), threading.Event()
+
+    def held(matrix: Any) -> Any:
+        entered.set()
+        assert go.wait(DEADLINE_S)
+        return scorer(matrix)
+
+    serving.served.model.scorer = held
+    return entered, go
 
 
 def count(serving: Serving, name: str, **labels: str) -> float:
@@ -128,6 +141,39 @@ def test_a_slow_body_is_not_waited_for(service: tuple[str, int, Serving]) -> Non
     assert b"connection: close" in answer
     assert b"the body did not come within 1 s" in answer
     assert time.monotonic() - began < 5
+
+
+def test_heavy_work_is_not_counted_as_waiting_for_the_client(folder: Path) -> None:
+    with running(folder, inline_ms=0, client_timeout_s=0.2) as service:
+        entered, go = hold_scorer(service[2])
+        answers: list[bytes] = []
+        heavy = threading.Thread(target=lambda: answers.append(talk(service, head() + BODY, quiet_s=DEADLINE_S)))
+        heavy.start()
+        try:
+            assert entered.wait(DEADLINE_S)
+            # this client comes later: once it is timed out, the heavy request has outlived the timeout too
+            assert talk(service, head(), BODY[:10]).startswith(b"HTTP/1.1 408 ")
+        finally:
+            go.set()
+            heavy.join(DEADLINE_S)
+        assert answers[0].startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [head(1_000_000) + b"{", head(None, "Transfer-Encoding: chunked") + b"ffff\r\n{"],
+    ids=["declared", "chunked"],
+)
+def test_refusing_a_long_body_unread_closes_the_connection(folder: Path, tmp_path: Path, begun: bytes) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(hashlib.sha256(b"key").hexdigest())
+    with running(folder, keys_file=str(keys)) as service:
+        long = talk(service, begun)
+        assert long.startswith(b"HTTP/1.1 401 ")
+        assert b"\r\nconnection: close\r\n" in long
+        short = talk(service, (head() + BODY) * 2)
+        assert short.count(b"HTTP/1.1 401 ") == 2
+        assert b"\r\nconnection: close\r\n" not in short
 
 
 def test_gzip_is_inflated_within_the_limit(client: httpx.Client) -> None:
@@ -235,14 +281,7 @@ def test_scripts_of_other_origins_are_let_in_where_it_is_set(folder: Path, clien
 
 def test_heavy_requests_leave_the_loop_to_others(folder: Path, frame: pd.DataFrame) -> None:
     with running(folder, inline_ms=0) as service:
-        scorer, entered, go = service[2].served.model.scorer, threading.Event(), threading.Event()
-
-        def slow(matrix: Any) -> Any:
-            entered.set()
-            assert go.wait(DEADLINE_S)
-            return scorer(matrix)
-
-        service[2].served.model.scorer = slow
+        entered, go = hold_scorer(service[2])
         url = f"http://{service[0]}:{service[1]}"
         rows = json_rows(frame[:50], service[2].served.model.contract)
         answers: list[httpx.Response] = []

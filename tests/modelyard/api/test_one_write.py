@@ -52,8 +52,12 @@ def served(
     writer: OneWrite | None = None,
     access_log: bool = False,
     date: str = "Fri, 27 Nov 2026 22:00:00 GMT",
+    paused: bool = False,
 ) -> tuple[Recorder, list[bool]]:
-    """Answers requests of one connection under uvicorn; past its `send` where a writer is given and can."""
+    """Answers requests of one connection under uvicorn; past its `send` where a writer is given and can.
+
+    A paused connection has a full write buffer until the application has tried to answer.
+    """
     past: list[bool] = []
 
     async def app(_: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +85,14 @@ def served(
         protocol.access_log = access_log
         connection = Recorder()
         protocol.connection_made(connection)
+        if paused:
+            protocol.pause_writing()
         protocol.data_received(requests)
+        if paused:
+            while not past:
+                await asyncio.sleep(0)
+            assert connection.written == []
+            protocol.resume_writing()
         while state.tasks:
             await asyncio.gather(*state.tasks)
             await asyncio.sleep(0)
@@ -126,6 +137,13 @@ def test_what_uvicorn_has_to_look_after_is_left_to_it(request_bytes: bytes, answ
     theirs, _ = served(request_bytes, answer, None, access_log)
     assert past == [False]
     assert (ours.written, ours.closed) == (theirs.written, theirs.closed)
+
+
+def test_a_full_write_buffer_is_left_to_uvicorn_which_waits_until_it_drains() -> None:
+    ours, past = served(REQUEST, writer=OneWrite(), paused=True)
+    theirs, _ = served(REQUEST)
+    assert past == [False]
+    assert ours.written == theirs.written
 
 
 def test_a_date_that_changes_is_sent() -> None:

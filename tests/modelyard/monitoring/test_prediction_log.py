@@ -123,6 +123,16 @@ def test_while_storage_is_slow_rows_are_dropped_and_counted_and_nobody_waits(
     until(lambda: log.counted("written") == most)
 
 
+def test_rows_that_are_written_make_room_for_others(logs: list[Log], tmp_path: Path) -> None:
+    log = make(logs, tmp_path, rows=10, buffer_mb=0.01)
+    # several times what the buffer holds
+    for batch in range(1, 21):
+        for row in range(10):
+            log.add(row)
+        until(lambda batch=batch: log.counted("written") == 10 * batch)
+    assert log.counted("dropped") == 0
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
