@@ -75,6 +75,11 @@ def test_a_table_becomes_a_model_and_its_run_can_go_on(tmp_path: Path) -> None:
     assert len(run.trials()) == again.trials == 6
     assert again.seconds > outcome.seconds
 
+    run.update(folds="of an earlier version")
+    with pytest.raises(RunError, match="scored on other folds than this version makes"):
+        tune(settings(tmp_path, trials=8), resume=run)
+    assert len(run.trials()) == 6
+
     run.update(data={"digest": "of another table"})
     with pytest.raises(RunError, match="another table"):
         tune(settings(tmp_path, trials=8), resume=run)

@@ -115,6 +115,17 @@ def _describe(run: Run, table: Table, settings: Settings) -> None:
     run.storage.write("quality.json", table.quality.to_json())
 
 
+def _check_folds(run: Run, prepared: Prepared) -> None:
+    """Rejects a resumed run whose trials were scored on other folds, by an earlier version for example."""
+    digest = prepared.folds.digest
+    if run.info.get("folds") != digest and run.ledger.trials():
+        raise RunError(
+            f"run {run.name} cannot be resumed: its trials were scored on other folds than this version makes of the "
+            "table; start a new run"
+        )
+    run.update(folds=digest)
+
+
 def _search(
     run: Run,
     table: Table,
@@ -129,6 +140,7 @@ def _search(
         preparing = pool.submit(_prepare, table, settings)
         with ray_cluster(settings.tuning.address, settings.tuning.slots or _cores()) as scratch:
             prepared, space, goal = preparing.result()
+            _check_folds(run, prepared)
             run.storage.write("contract.json", prepared.contract.to_json())
             tally = Tally(goal, run.ledger.trials())
             watch.follow(tally, prepared.folds.metric)

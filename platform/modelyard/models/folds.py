@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold, train_test_split
 
 from modelyard.config.models import MlSettings
 from modelyard.data.encoding import Feature
@@ -20,8 +21,9 @@ __all__ = ["Folds", "Rung", "ladder", "make_folds", "split_held_out"]
 Index = NDArray[np.int64]
 SMALL = 2000
 TARGET_BINS = 10
-MOST_GROUPS = 2000
-MOST_PARTS = 20
+# larger groups of equal rows are split, unless they are so small that a model may memorise their labels
+LARGE_GROUP_SHARE = 0.02
+LARGE_GROUP_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Folds:
         X: Encoded rows, float32, shape (n, features).
         y: Class codes (int64) or values (float64), shape (n,).
         splits: Pairs of shuffled row numbers (train, validation), the repetitions one after the other.
-        shape: What the columns are, and the task.
+        shape: The columns and the task.
         metric: Name of the metric.
         seed: Seed of every fit.
     """
@@ -43,6 +45,14 @@ class Folds:
     shape: TableShape
     metric: str
     seed: int = 0
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of rows, targets and splits; scores can only be compared where it is equal."""
+        digest = hashlib.sha256()
+        for part in (self.X, self.y, *itertools.chain.from_iterable(self.splits)):
+            digest.update(np.ascontiguousarray(part).data)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -76,29 +86,37 @@ def make_folds(
     ml: MlSettings,
     metric: str,
 ) -> Folds:
-    """Splits the search rows: stratified, duplicates on one side, repeated for small tables.
+    """Splits the search rows into stratified folds, repeated for small tables.
+
+    Equal rows share a fold, so that a model cannot be scored on rows that it was fitted on. Groups above 2 % of the
+    rows are the exception: their rows are spread over all folds. A model that sees a fiftieth of the table as one
+    point learns how often each label occurs there, as it would from new rows, and not the labels of single rows,
+    while a fold that must hold such a group as a whole has neither its share of the rows nor of the classes.
 
     Args:
         X: Encoded rows, shape (n, features).
         y: Class codes or values, shape (n,).
-        features: What the columns are.
-        task: What kind of prediction.
+        features: The columns of `X`.
+        task: Kind of prediction.
         classes: Number of classes; 0 for regression.
         ml: Number of folds and repetitions, seed.
         metric: Name of the metric.
 
     Raises:
-        DataError: A class has fewer rows than there are folds, or the table fewer rows than that, or fewer that differ.
+        DataError: A class has fewer rows than there are folds, or the table has too few rows or too few that differ.
     """
     strata = _strata(y, task, ml.folds)
-    groups = _duplicates(X, ml.folds)
+    groups = _groups(X, ml.folds)
     repeats = ml.repeats or (3 if len(X) < SMALL else 1)
     splits: list[tuple[Index, Index]] = []
     for repeat in range(repeats):
         seed = ml.seed + repeat
         shuffle = np.random.default_rng(seed)
-        pairs = _splitter(groups, strata, ml.folds, seed)
-        splits.extend((shuffle.permutation(train), np.asarray(valid)) for train, valid in pairs)
+        fold_of = _assign(groups, strata, np.full(ml.folds, 1 / ml.folds), seed)
+        splits.extend(
+            (shuffle.permutation(np.flatnonzero(fold_of != fold)), np.flatnonzero(fold_of == fold))
+            for fold in range(ml.folds)
+        )
     shape = TableShape(task, classes, features, len(X) * (ml.folds - 1) // ml.folds)
     return Folds(X, y, tuple(splits), shape, metric, ml.seed)
 
@@ -106,61 +124,79 @@ def make_folds(
 def split_held_out(
     X: NDArray[np.float32], y: NDArray[np.int64] | NDArray[np.float64], task: Task, ml: MlSettings
 ) -> tuple[Index, Index]:
-    """Returns row numbers (search, held out), stratified, duplicates on one side, each in ascending order.
+    """Splits a table into search rows and held-out rows, stratified, with equal rows on one side.
+
+    Groups of equal rows above 2 % of the table are split, for the reason that `make_folds` gives.
+
+    Args:
+        X: Encoded rows, shape (n, features).
+        y: Class codes or values, shape (n,).
+        task: Kind of prediction.
+        ml: Share of the held-out rows, seed.
+
+    Returns:
+        Row numbers (search, held out), each in ascending order.
 
     Raises:
-        DataError: There are too few rows, of a class or in all, for the two sides.
+        DataError: A side would have fewer rows than there are classes, or the table has too few rows.
     """
     strata = _strata(y, task, 2)
-    groups = _duplicates(X, 2)
-    if groups is None:
-        try:
-            search, held = train_test_split(
-                np.arange(len(X)), test_size=ml.test_size, random_state=ml.seed, stratify=strata
-            )
-        except ValueError:
-            raise DataError(
-                f"ml.test_size={ml.test_size:g} of {len(X)} rows leaves too few on one side for "
-                f"{len(np.unique(strata))} classes; set it nearer to 0.2"
-            ) from None
-        return np.sort(search), np.sort(held)
-    # scikit-learn wants a row of each class in each part; dealing does not
-    finest = min(MOST_PARTS, int(groups.max()) + 1)
-    if groups.max() < MOST_GROUPS:
-        finest = min(finest, int(np.bincount(strata).min()))
-    share = Fraction(ml.test_size).limit_denominator(finest)
-    share = min(max(share, Fraction(1, finest)), 1 - Fraction(1, finest))
-    parts = _splitter(groups, strata, share.denominator, ml.seed)
-    held = np.sort(np.concatenate([part for _, part in parts[: share.numerator]]))
-    return np.setdiff1d(np.arange(len(X)), held), held
+    side = _assign(_groups(X, 2), strata, np.array([1 - ml.test_size, ml.test_size]), ml.seed)
+    search, held = np.flatnonzero(side == 0), np.flatnonzero(side == 1)
+    needed = 1 if task == "regression" else len(np.unique(strata))
+    if min(len(search), len(held)) < needed:
+        raise DataError(
+            f"ml.test_size={ml.test_size:g} of {len(X)} rows leaves {len(search)} rows for the search and {len(held)} "
+            f"held out, too few on one side for {needed} classes; set it nearer to 0.2"
+        )
+    return search, held
 
 
-def _splitter(groups: Index | None, strata: Index, folds: int, seed: int) -> list[tuple[Index, Index]]:
-    blank = np.zeros(len(strata))
-    stratified = len(np.unique(strata)) > 1
-    if groups is None:
-        plain = StratifiedKFold if stratified else KFold
-        return list(plain(folds, shuffle=True, random_state=seed).split(blank, strata))
-    if groups.max() >= MOST_GROUPS:
-        dealt = _deal(groups, strata, folds, seed)
-        return [(np.flatnonzero(dealt != fold), np.flatnonzero(dealt == fold)) for fold in range(folds)]
-    grouped = StratifiedGroupKFold if stratified else GroupKFold
-    return list(grouped(folds, shuffle=True, random_state=seed).split(blank, strata, groups))
+def _assign(groups: Index, strata: Index, shares: NDArray[np.float64], seed: int) -> Index:
+    """Assigns each row to one of several parts, balanced by rows and by stratum.
 
+    Groups come first, the larger ones before the smaller ones. Each goes to the part where it increases the
+    chi-squared distance between the wanted and the actual numbers of rows least. Rows without a group then fill what
+    is left of each stratum.
 
-def _deal(groups: Index, strata: Index, folds: int, seed: int) -> Index:
-    """Returns each row's fold: groups are dealt like cards, by stratum and size, in rounds that turn at the ends.
+    Args:
+        groups: Group of each row, -1 for rows that are assigned one by one, shape (n,).
+        strata: Stratum of each row, shape (n,).
+        shares: Share of the rows of each part, shape (parts,).
+        seed: Seed of the order among groups of like size and among rows.
 
-    scikit-learn tries every fold for each group, which takes 10 s for 32,000 groups; among so many, dealing is
-    as even.
+    Returns:
+        Part of each row, shape (n,).
     """
-    _, first, sizes = np.unique(groups, return_index=True, return_counts=True)
-    chance = np.random.default_rng(seed).random(len(first))
-    order = np.lexsort((chance, -sizes, strata[first]))
-    turns = np.arange(len(first)) % (2 * folds)
-    fold = np.empty(len(first), dtype=np.int64)
-    fold[order] = np.minimum(turns, 2 * folds - 1 - turns)
-    return fold[groups]
+    rng = np.random.default_rng(seed)
+    part_of = np.empty(len(groups), dtype=np.int64)
+    totals = np.bincount(strata)
+    filled = np.zeros((len(shares), len(totals)))
+    for rows in _members(groups, rng):
+        counts = np.bincount(strata[rows], minlength=len(totals))
+        middle = filled + counts / 2
+        distance = (middle / totals) @ counts + middle.sum(axis=1) * (len(rows) / len(groups))
+        part_of[rows] = part = int(np.argmin(distance / shares))
+        filled[part] += counts
+    for stratum in range(len(totals)):
+        rows = rng.permutation(np.flatnonzero((groups < 0) & (strata == stratum)))
+        # the n-th next row of a part lies at this place of the stratum; among equals the emptier part comes first
+        places = (filled[:, stratum, None] + np.arange(len(rows)) + 0.5) / shares[:, None]
+        fullness = np.broadcast_to((filled.sum(axis=1) / shares)[:, None], places.shape)
+        first = np.lexsort((fullness.ravel(), places.ravel()))[: len(rows)]
+        part_of[rows] = first // max(len(rows), 1)
+        filled[:, stratum] += np.bincount(part_of[rows], minlength=len(shares))
+    return part_of
+
+
+def _members(groups: Index, rng: np.random.Generator) -> Iterator[Index]:
+    """Yields the row numbers of each group, larger ones first, in random order within a factor of two."""
+    sizes = np.bincount(groups[groups >= 0])
+    by_group = np.argsort(groups, kind="stable")[len(groups) - sizes.sum() :]
+    ends = np.cumsum(sizes)
+    shuffled = rng.permutation(len(sizes))
+    for group in shuffled[np.argsort(-np.floor(np.log2(sizes[shuffled])), kind="stable")]:
+        yield by_group[ends[group] - sizes[group] : ends[group]]
 
 
 def _strata(y: NDArray[np.int64] | NDArray[np.float64], task: Task, folds: int) -> Index:
@@ -182,13 +218,16 @@ def _strata(y: NDArray[np.int64] | NDArray[np.float64], task: Task, folds: int) 
     return y.astype(np.int64)
 
 
-def _duplicates(X: NDArray[np.float32], folds: int) -> Index | None:
-    """Group numbers in which equal rows share one; None where no two rows are equal."""
+def _groups(X: NDArray[np.float32], parts: int) -> Index:
+    """Numbers the groups of equal rows; -1 for rows that are unique or belong to a large group."""
     words = np.ascontiguousarray(X).view(np.dtype((np.void, X.shape[1] * X.itemsize))).ravel()
-    unique, groups = np.unique(words, return_inverse=True)
-    if len(unique) < folds:
+    _, groups, sizes = np.unique(words, return_inverse=True, return_counts=True)
+    together = (sizes > 1) & (sizes <= max(LARGE_GROUP_SHARE * len(X), LARGE_GROUP_ROWS))
+    units = together.sum() + sizes[~together].sum()
+    if units < parts:
         raise DataError(
-            f"of {len(X)} rows only {len(unique)} differ from each other, and equal rows stay in one fold; "
-            f"{folds} folds need at least {folds}: add columns that tell rows apart, or lower ml.folds"
+            f"of {len(X)} rows only {units} differ from each other, and equal rows stay in one fold; "
+            f"{parts} folds need at least {parts}: add columns that tell rows apart, or lower ml.folds"
         )
-    return None if len(unique) == len(X) else groups.astype(np.int64)
+    numbers = np.where(together, np.cumsum(together) - 1, -1)
+    return np.asarray(numbers[groups], dtype=np.int64)

@@ -11,6 +11,27 @@ from modelyard.models.folds import Rung, ladder, make_folds, split_held_out
 FEATURES = (Feature("a", "a", "number"), Feature("b", "b", "number"))
 
 
+SEEDS = range(10)
+
+
+def with_large_group(task: str) -> tuple[np.ndarray, np.ndarray, int]:
+    """10,000 rows of which 30 % are equal and 1,000 more come in groups of 2 to 150; also the number of classes."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(10_000, 2)).astype(np.float32)
+    X[:3000] = 1.0
+    X[3000:3150] = 2.0
+    X[3150:4000] = np.repeat(rng.normal(size=(85, 2)), 10, axis=0)
+    y = rng.lognormal(sigma=2.0, size=10_000) if task == "regression" else (rng.random(10_000) < 0.025).astype(np.int64)
+    if task == "binary":
+        y[:3000] = rng.random(3000) < 0.001
+    return X, y, 0 if task == "regression" else 2
+
+
+def rare(y: np.ndarray) -> np.ndarray:
+    """The positive class, or the upper tenth of a regression target."""
+    return y == 1 if y.dtype.kind == "i" else y > np.quantile(y, 0.9)
+
+
 def binary(rows: int = 300, share: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     return rng.normal(size=(rows, 2)).astype(np.float32), (rng.random(rows) < share).astype(np.int64)
@@ -146,9 +167,58 @@ def test_a_regression_target_of_mostly_one_value_is_split() -> None:
 
 
 def test_too_few_different_rows_are_refused() -> None:
-    X = np.repeat(np.arange(3, dtype=np.float32), 40)[:, None].repeat(2, axis=1)
-    y = np.tile([0, 1], 60)
-    with pytest.raises(DataError, match="of 120 rows only 3 differ from each other"):
+    X = np.repeat(np.arange(3, dtype=np.float32), 20)[:, None].repeat(2, axis=1)
+    y = np.tile([0, 1], 30)
+    with pytest.raises(DataError, match="of 60 rows only 3 differ from each other"):
         folds_of(X, y)
     search, held = split_held_out(X, y, "binary", MlSettings())
     assert not set(X[search, 0]) & set(X[held, 0])
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+@pytest.mark.parametrize("test_size", [0.2, 0.07, 0.37])
+def test_a_large_group_of_equal_rows_does_not_distort_the_held_out_share(task, test_size) -> None:
+    X, y, _ = with_large_group(task)
+    tail = rare(y)
+    for seed in SEEDS:
+        search, held = split_held_out(X, y, task, MlSettings(test_size=test_size, seed=seed))
+        assert abs(len(held) / len(X) - test_size) < 0.001
+        assert abs(tail[held].mean() - tail.mean()) < 0.001
+        equal = {bytes(row) for row in X[search]} & {bytes(row) for row in X[held]}
+        assert equal == {bytes(X[0])}, "only the large group lies on both sides"
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_large_group_of_equal_rows_is_spread_over_the_folds(task) -> None:
+    X, y, classes = with_large_group(task)
+    tail = rare(y)
+    for seed in SEEDS:
+        for train, valid in folds_of(X, y, task, classes, seed=seed).splits:
+            assert abs(len(valid) / len(X) - 0.2) < 0.001
+            assert abs(tail[valid].mean() - tail.mean()) < 0.001
+            equal = {bytes(row) for row in X[train]} & {bytes(row) for row in X[valid]}
+            assert equal == {bytes(X[0])}
+
+
+def test_tables_of_small_groups_alone_are_balanced_too() -> None:
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.normal(size=(400, 2)), rng.integers(2, 20, 400), axis=0).astype(np.float32)
+    y = rng.integers(0, 3, len(X))
+    for seed in SEEDS:
+        _, held = split_held_out(X, y, "multiclass", MlSettings(seed=seed))
+        assert abs(len(held) / len(X) - 0.2) < 0.005
+        assert np.abs(np.bincount(y[held]) / len(held) - np.bincount(y) / len(y)).max() < 0.01
+
+
+def test_a_small_group_in_a_small_table_is_not_split() -> None:
+    X, y = binary(100)
+    X[:15] = 0.0
+    for train, valid in folds_of(X, y).splits:
+        assert not {bytes(row) for row in X[train]} & {bytes(row) for row in X[valid]}
+
+
+def test_the_digest_tells_folds_apart() -> None:
+    X, y = binary()
+    assert folds_of(X, y).digest == folds_of(X, y).digest
+    assert len({folds_of(X, y, seed=seed).digest for seed in range(3)}) == 3
+    assert folds_of(X, 1 - y).digest != folds_of(X, y).digest
