@@ -64,7 +64,7 @@ def test_a_served_model_answers_as_the_fitted_one(
     card = Card(model="m", task=shape.task, metric=rows.folds.metric, algorithm=name, contract=contract.digest)
     folder = save_model(tmp_path / "m", contract=contract, card=card, onnx=compile_model(trainer, fitted, shape))
     original = Model(contract, PipelineScorer(fitted.pipeline, shape.classes))
-    expected = original.predict_proba(frame)
+    expected = original.scorer(original.encode(frame))
 
     app = create_app(load_served(folder, Settings()), Settings())
     together, alone, figures = asyncio.run(ask(app, json_rows(frame, contract)))

@@ -76,7 +76,7 @@ def without_age(graph: GraphProto) -> None:
 def served(folder: Path, frame: pd.DataFrame) -> Path:
     """A model whose card knows what it predicts, and what its service can take."""
     model = load_model(save_served(folder / "first", frame, alter=without_age))
-    codes = model.codes(model.predict_proba(frame))
+    codes = model.codes(model.scorer(model.encode(frame)))
     predicted = shares(count_predictions(model.contract.target, codes))
     figures = {"accuracy": 0.8, "brier": 0.15}
     found = save_served(folder / "model", frame, alter=without_age, predicted=predicted, held_out=figures)

@@ -28,7 +28,7 @@ model = Model(contract, PipelineScorer(pipeline, len(contract.target.classes)))
 with Server(tag) as server:
     answers = server.predict(rows)
 expected = model.predict_proba(rows)
-served = np.array([[a["probabilities"][str(c)] for c in contract.target.classes] for a in answers])
+served = np.array([[a["probabilities"][str(c)] for c in model.classes_] for a in answers])
 print(json.dumps({
     "rows": len(answers),
     "difference": float(np.abs(served - expected).max()),

@@ -197,7 +197,7 @@ def check(answers: list[dict[str, list[Any]]], folder: Path, frame: pd.DataFrame
             continue
         assert answer["label"] == model.predict(frame[:ROWS]).tolist()
         probabilities = np.float32(answer["probabilities"]).reshape(ROWS, -1)
-        np.testing.assert_array_equal(probabilities, model.predict_proba(frame[:ROWS]))
+        np.testing.assert_array_equal(probabilities, model.scorer(model.encode(frame[:ROWS])))
 
 
 def test_tritonclient_works(ask: Ask, folder: Path, frame: pd.DataFrame) -> None:

@@ -54,7 +54,7 @@ def test_two_hundred_answers_are_the_model_s(server: Server, folder: Path, frame
     predictions = server.predict(json_rows(frame[:200], model.contract))
     assert [prediction["label"] for prediction in predictions] == model.predict(frame[:200]).tolist()
     probabilities = [list(prediction["probabilities"].values()) for prediction in predictions]
-    np.testing.assert_array_equal(np.float32(probabilities), model.predict_proba(frame[:200]))
+    np.testing.assert_array_equal(np.float32(probabilities), model.scorer(model.encode(frame[:200])))
     one_by_one = [server.predict([row])[0] for row in json_rows(frame[:20], model.contract)]
     assert one_by_one == predictions[:20]
 

@@ -34,8 +34,8 @@ LABELS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 class ArrowFormat:
     """Answers Arrow streams with Arrow streams.
 
-    The answer has the columns that `batch_predict` adds to a table: ``prediction`` and, for classes, one
-    ``probability_<class>`` each; its schema's metadata say which ``model`` and ``version`` answered.
+    The answer has the columns that `batch_predict` adds to a table: ``prediction`` and, for classes in the contract's
+    order, one ``probability_<class>`` each; its schema's metadata say which ``model`` and ``version`` answered.
 
     Args:
         predictor: Does the work.
@@ -106,7 +106,7 @@ class ArrowFormat:
         if model.contract.target.classes:
             codes = _array(model.codes(scores))
             decided = pa.DictionaryArray.from_arrays(codes, self._labels).dictionary_decode().cast(self._label_type)
-        columns = answer_columns(model.contract, scores, decided)
+        columns = answer_columns(model.contract.target.classes, scores, decided)
         arrays = [values if isinstance(values, pa.Array) else _array(values) for values in columns.values()]
         return pa.RecordBatch.from_arrays(arrays, names=list(columns)).replace_schema_metadata(self._metadata)
 

@@ -13,6 +13,7 @@ from modelyard.api.fields import column_field
 from modelyard.api.models import row_model
 from modelyard.api.problems import FieldProblem, RequestProblem, describe, pointer
 from modelyard.data.contract import Contract
+from modelyard.data.row_checks import surplus_hint
 from modelyard.errors import nearest
 
 __all__ = ["MOST_ERRORS", "Decoder", "Table"]
@@ -142,7 +143,8 @@ class Decoder:
             problems.add(path, f"an object by column, or a list of {len(names)} values", row)
             return None
         if len(row) != len(names):
-            problems.add(path, f"{len(names)} values", row, f"it has {len(row)}")
+            surplus = "" if columns else surplus_hint(self.contract, len(row))
+            problems.add(path, f"{len(names)} values", row, f"it has {len(row)}" + (f"; {surplus}" if surplus else ""))
             return None
         places = {name: place for place, name in enumerate(names)}
         return self._validate(dict(zip(names, row, strict=True)), places, path, problems)

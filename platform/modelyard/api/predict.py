@@ -274,7 +274,8 @@ class Predictor:
 
     def _measure(self) -> float:
         """Seconds that a row takes, from the model alone: the example, alone or many times where that is fast."""
-        matrix = self.model.encode([self.model.contract.example])
+        example = self.model.contract.example  # a contract written by hand may have none
+        matrix = self.model.encode({name: [example.get(name)] for name in self.model.contract.names})
         for rows in (1, MEASURED_ROWS):
             matrix = np.repeat(matrix[:1], rows, axis=0)
             taken = []

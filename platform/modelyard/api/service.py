@@ -14,8 +14,10 @@ import numpy as np
 from fastapi import Request
 
 from modelyard.config.models import Settings
-from modelyard.errors import ModelError, ModelNotFound, ModelyardError
+from modelyard.data.row_checks import listed_names
+from modelyard.errors import ContractViolation, ModelError, ModelNotFound, ModelyardError
 from modelyard.models.artifact import load_model
+from modelyard.models.inputs import is_series
 from modelyard.models.model import Model
 
 if TYPE_CHECKING:
@@ -75,14 +77,15 @@ class ModelService:
         """Predicts one row or many.
 
         Args:
-            features: One row (values in the contract's order, or by column), or many (a sequence of rows, a 2-D
-                array or a frame).
-            model_name: Which model; none: the first that was loaded.
+            features: One row (values in the contract's order, a mapping by column, or a series), or many (a sequence
+                of rows, a 2-D array or a frame). Mappings must have the contract's columns as keys; only nullable
+                columns may be missing.
+            model_name: Which model; None is the first that was loaded.
             return_probabilities: Whether to return probabilities too.
 
         Returns:
-            A label or value for each row; probabilities, shape (n, classes), in the order of the contract's
-            classes, or none where they were not asked for or the model has none; milliseconds by step.
+            A label or value for each row; probabilities, shape (n, classes), in the order of `Model.classes_`
+            (ascending), or None where they were not asked for or the model has none; milliseconds by step.
 
         Raises:
             ModelNotFound: No model has this name.
@@ -98,7 +101,8 @@ class ModelService:
         scores = model.scorer(matrix)
         predictions = model.decide(scores).tolist()
         end = time.perf_counter()
-        probabilities = scores.tolist() if return_probabilities and model.contract.target.classes else None
+        with_probabilities = return_probabilities and model.contract.target.classes
+        probabilities = model.sort_columns(scores).tolist() if with_probabilities else None
         timing = {"encode_ms": encoded - start, "predict_ms": end - encoded, "total_ms": end - start}
         return predictions, probabilities, {step: seconds * 1000 for step, seconds in timing.items()}
 
@@ -129,12 +133,21 @@ class ModelService:
             )
         logger.warning("loading the pickle %s: it can run any code on this machine", path)
         try:
-            model = pickle.loads(path.read_bytes())
+            model = _load_pickle(path)
         except Exception as error:  # a damaged pickle can raise anything
             raise ModelError(f"{path} cannot be unpickled: {error}") from None
         if not hasattr(model, "predict"):
             raise ModelError(f"{path} holds a {type(model).__name__}, which has no predict")
         return model
+
+
+def _load_pickle(path: Path) -> Any:
+    """Loads a pickle, or what `joblib.dump` wrote: pickles with arrays in between, compressed or not."""
+    try:
+        import joblib  # scikit-learn brings it, a service of compiled models has none
+    except ImportError:
+        return pickle.loads(path.read_bytes())
+    return joblib.load(path)
 
 
 def get_model_service(request: Request) -> ModelService:
@@ -145,10 +158,10 @@ def get_model_service(request: Request) -> ModelService:
 
 
 def _predict_plain(model: Any, rows: Any, with_probabilities: bool) -> Answer:
-    """Predicts with an object that has no contract: columns are taken in the order they come in."""
+    """Predicts with an object that has no contract."""
     start = time.perf_counter()
     if isinstance(rows, list):
-        rows = np.asarray([list(row.values()) if isinstance(row, Mapping) else row for row in rows])
+        rows = np.asarray(_values(model, rows) if any(isinstance(row, Mapping) for row in rows) else rows)
     predictions = np.asarray(model.predict(rows)).tolist()
     probabilities = None
     if with_probabilities and hasattr(model, "predict_proba"):
@@ -157,8 +170,24 @@ def _predict_plain(model: Any, rows: Any, with_probabilities: bool) -> Answer:
     return predictions, probabilities, {"predict_ms": seconds * 1000, "total_ms": seconds * 1000}
 
 
+def _values(model: Any, rows: Sequence[Any]) -> list[list[Any]]:
+    """Returns the values of mappings in the order of the columns that the model was fitted with, or of the first row.
+
+    Raises:
+        ContractViolation: A row has other keys.
+    """
+    first = next(row for row in rows if isinstance(row, Mapping))
+    names = list(getattr(model, "feature_names_in_", first))
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, Mapping) or row.keys() != set(names):
+            raise ContractViolation([f"row {number}: a mapping with these keys is expected: {listed_names(names)}"])
+    return [[row[name] for name in names] for row in rows]
+
+
 def _rows(features: Any) -> Any:
-    """Puts a single row into a list; frames, arrays and lists of rows pass."""
+    """Puts a single row into a list or frame; frames, arrays and lists of rows pass."""
+    if is_series(features):
+        return features.to_frame().T
     if isinstance(features, Mapping):
         return [features]
     if isinstance(features, np.ndarray):

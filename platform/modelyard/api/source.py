@@ -55,5 +55,5 @@ def load_served(folder: str | os.PathLike[str], settings: Settings) -> ServedMod
     Raises:
         ModelError: The folder is not there, was damaged, or needs a pickle that the settings do not allow.
     """
-    model = load_model(folder, allow_pickle=settings.model.serve_original)
+    model = load_model(folder, allow_pickle=settings.model.serve_original, picklable=False)
     return ServedModel(model, read_card(folder))

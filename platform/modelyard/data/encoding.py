@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.data.contract import Column, Contract
+from modelyard.data.row_checks import check_keys
 from modelyard.errors import ContractViolation
+from modelyard.utils.sentences import shown_value
 
 __all__ = [
     "DATE_PARTS",
@@ -42,7 +44,6 @@ NULL_CODE, UNKNOWN_CODE, FIRST_CODE = 0, 1, 2
 SECONDS_A_DAY = 86_400.0
 DATE_PARTS = ("days", "month", "day", "weekday", "second")
 LARGEST = float(np.finfo(np.float32).max)
-LONGEST_SHOWN = 60  # characters of a value in a message
 TRUTH = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 
 
@@ -118,7 +119,18 @@ class Encoder:
         return np.ascontiguousarray(np.stack(parts, axis=1), dtype=np.float32)
 
     def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
-        """Encodes rows given as mappings; a column that a row lacks counts as null."""
+        """Encodes rows given as mappings by column; a nullable column that a row lacks is null.
+
+        Args:
+            rows: Mappings whose keys are the contract's columns.
+
+        Returns:
+            A matrix of shape (n, len(features)).
+
+        Raises:
+            ContractViolation: A key is missing or unknown, or a value is not of its column's kind; names the row.
+        """
+        check_keys(self.contract, rows)
         return self.encode({name: [row.get(name) for row in rows] for name in self.contract.names})
 
     def _encode_column(self, column: Column, values: Any) -> list[NDArray[np.float32]]:
@@ -144,7 +156,7 @@ def category_text(value: Any) -> str | None:
     """Returns a category's canonical text: 3, 3.0 and "3" are one category; None for a null."""
     if isinstance(value, str):
         return value
-    if value is None or value != value:
+    if _is_null(value):
         return None
     if isinstance(value, float | np.floating):
         value = float(value)
@@ -281,11 +293,16 @@ def _each(values: Any, name: str, what: str, convert: Callable[[Any], float]) ->
 
 
 def _known(values: Any) -> Iterator[tuple[int, Any]]:
-    return ((row, value) for row, value in enumerate(values) if value is not None and value == value)
+    return ((row, value) for row, value in enumerate(values) if not _is_null(value))
+
+
+def _is_null(value: Any) -> bool:
+    """Whether a value is None, NaN, NaT or the NA of pandas, which equals nothing and answers every comparison."""
+    if value is None:
+        return True
+    differs = value != value
+    return bool(differs) if isinstance(differs, bool | np.bool_) else differs is value
 
 
 def _violation(name: str, row: int, value: Any, what: str) -> ContractViolation:
-    shown = repr(value.item() if isinstance(value, np.generic) else value)
-    if len(shown) > LONGEST_SHOWN:
-        shown = shown[:LONGEST_SHOWN] + "..."
-    return ContractViolation([f"column {name!r}, row {row + 1}: {shown} is not {what}"])
+    return ContractViolation([f"column {name!r}, row {row + 1}: {shown_value(value)} is not {what}"])

@@ -116,7 +116,9 @@ def save_model(
     return target
 
 
-def load_model(folder: str | os.PathLike[str], *, allow_pickle: bool = False, threads: int = 1) -> Model:
+def load_model(
+    folder: str | os.PathLike[str], *, allow_pickle: bool = False, threads: int = 1, picklable: bool = True
+) -> Model:
     """Loads a model folder after every digest was checked.
 
     Args:
@@ -124,6 +126,7 @@ def load_model(folder: str | os.PathLike[str], *, allow_pickle: bool = False, th
         allow_pickle: Whether to load the original pipeline where there is no compiled graph. A pickle can
             run any code: only for folders whose maker is trusted.
         threads: How many the compiled graph may use.
+        picklable: Whether the model can be pickled and copied, which keeps its serialized graph in memory.
 
     Raises:
         ModelNotFound: There is no such folder.
@@ -137,7 +140,7 @@ def load_model(folder: str | os.PathLike[str], *, allow_pickle: bool = False, th
     scorer: Scorer
     pipeline = None
     if GRAPH in parts:
-        scorer = OnnxScorer(parts[GRAPH], threads=threads)
+        scorer = OnnxScorer(parts[GRAPH], threads=threads, picklable=picklable)
     elif allow_pickle:
         scorer, pipeline = _original(path, parts[PIPELINE], contract, card)
     else:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from modelyard.data.contract import Contract
 from modelyard.models.model import Scores
+from modelyard.utils.types import Label
 
 __all__ = ["CHUNK_ROWS", "PREDICTION", "answer_columns", "chunks", "probability_column"]
 
@@ -20,15 +20,15 @@ def probability_column(label: object) -> str:
     return f"probability_{label}"
 
 
-def answer_columns(contract: Contract, scores: Scores, decided: Any) -> Mapping[str, Any]:
+def answer_columns(classes: Iterable[Label], scores: Scores, decided: Any) -> Mapping[str, Any]:
     """Returns the columns of an answer.
 
     Args:
-        contract: Its target has the classes.
+        classes: Labels in the order of the columns of `scores`; none for values.
         scores: Probabilities (n, classes) or values (n,).
         decided: Labels or values, n of them.
     """
-    probabilities = {probability_column(label): scores[:, place] for place, label in enumerate(contract.target.classes)}
+    probabilities = {probability_column(label): scores[:, place] for place, label in enumerate(classes)}
     return {PREDICTION: decided, **probabilities}
 
 

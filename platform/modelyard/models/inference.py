@@ -38,7 +38,8 @@ def batch_predict(
 
     Returns:
         The columns that the model does not read (keys, the target where it is there), then ``prediction``
-        and, for classes, one ``probability_<class>`` each, in the order and with the index of `data`.
+        and, for classes, one ``probability_<class>`` each, in the order of `Model.classes_`. Rows have the order and
+        the index of `data`.
 
     Raises:
         ContractViolation: The table lacks a column, or holds a value of another kind; names column and row.
@@ -66,4 +67,6 @@ def _answers(model: Model, frame: pd.DataFrame, chunk_rows: int) -> pd.DataFrame
     if not parts:
         raise UsageError("the table has no rows to predict")
     scores = np.concatenate(parts)
-    return pd.DataFrame(answer_columns(model.contract, scores, model.decide(scores)), index=frame.index)
+    decided = model.decide(scores)
+    classes = model.classes_.tolist() if model.contract.target.classes else ()
+    return pd.DataFrame(answer_columns(classes, model.sort_columns(scores), decided), index=frame.index)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import cached_property, update_wrapper
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from modelyard.data.contract import Contract
 from modelyard.data.encoding import Encoder
-from modelyard.errors import ContractViolation
+from modelyard.models.inputs import encode_rows
 from modelyard.plugins.threads import limited_threads, loaded_pools
+from modelyard.utils.sentences import shown_value
 from modelyard.utils.types import Label
 
 if TYPE_CHECKING:
@@ -21,22 +23,51 @@ if TYPE_CHECKING:
 
 __all__ = ["Model", "PipelineScorer", "Scorer", "align"]
 
+MAX_SHOWN_CLASSES = 10
+
 Scores = NDArray[np.floating]
 Scorer = Callable[[NDArray[np.float32]], Scores]
 
 
-@dataclass
+class _ClassifierMethod:
+    """Method that is absent from a regression, like one under scikit-learn's `available_if`."""
+
+    def __init__(self, method: Callable[[Any, Any], Scores]) -> None:
+        self._method = method
+        update_wrapper(self, method)  # type: ignore[arg-type]
+
+    def __get__(self, model: Model | None, owner: type[Model]) -> Callable[..., Scores]:
+        if model is None:
+            return self._method
+        model.require_classes(self._method.__name__)
+        return MethodType(self._method, model)
+
+
+@dataclass(repr=False)
 class Model:
-    """Contract, encoding and scorer in one.
+    """Contract, encoding and scorer in one, with the interface of a fitted scikit-learn estimator.
+
+    Rows may be
+
+    - a frame, or a mapping of column name to a sequence of values: further columns are ignored;
+    - a pandas series: one row of a frame, by column; further entries are ignored;
+    - a mapping of column name to a single value, or a sequence of such mappings: one row each. A key that is no
+      column of the contract is refused, and so is a row without a column, unless the column is nullable;
+    - a 2-D array or a sequence of sequences: values of the contract's columns, in its order.
 
     Attributes:
         contract: What the rows are.
-        scorer: Encoded rows to probabilities (n, classes) or values (n,); compiled or original.
+        scorer: Encoded rows to scores in the contract's order of classes: probabilities (n, classes) or values
+            (n,); compiled or original.
         threshold: Binary models answer the positive class above it.
         name: Name of the model.
         version: Version of the model: the digest of its manifest.
         compiled: Whether the scorer is the compiled graph.
         fitted: The fitted pipeline, where it is at hand.
+
+    Example:
+        >>> model = load_model("models/people")  # doctest: +SKIP
+        >>> roc_auc_score(y, model.predict_proba(frame)[:, 1])  # doctest: +SKIP
     """
 
     contract: Contract
@@ -51,30 +82,83 @@ class Model:
     def __post_init__(self) -> None:
         self.encoder = Encoder(self.contract)
 
-    def encode(self, rows: Any) -> NDArray[np.float32]:
-        """Encodes a frame, a mapping of columns, a sequence of row mappings, or plain rows of values.
+    def __repr__(self) -> str:
+        target = self.contract.target
+        classes = f", classes={_listed(target.classes)}" if target.classes else ""
+        return (
+            f"Model(name={self.name!r}, version={self.version!r}, task={target.task!r}, target={target.name!r}, "
+            f"columns={len(self.contract.columns)}{classes}, compiled={self.compiled})"
+        )
 
-        Plain rows (a 2-D array or a sequence of sequences) have the contract's columns in its order.
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Labels in ascending order, shape (classes,): the order of the columns of `predict_proba`.
+
+        The contract has its own order, (negative, positive) for two classes, which the scorer keeps.
 
         Raises:
-            ContractViolation: A column is missing, a row has another width, or a value is of another kind.
+            AttributeError: The model predicts values, as for a regressor of scikit-learn.
         """
-        if hasattr(rows, "columns") or isinstance(rows, Mapping):
-            return self.encoder.encode(rows)
-        if len(rows) and isinstance(rows[0], Mapping):
-            return self.encoder.encode_rows(rows)
-        names = self.contract.names
-        if not (isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.shape[1] == len(names)):
-            rows = _table(rows, len(names))
-        return self.encoder.encode({name: rows[:, i] for i, name in enumerate(names)})
+        self.require_classes("classes_")
+        return _labels(tuple(self.contract.target.classes[place] for place in self._places))
 
+    def encode(self, rows: Any) -> NDArray[np.float32]:
+        """Encodes rows.
+
+        Args:
+            rows: One row or many, in any form that the class names.
+
+        Returns:
+            A matrix of shape (n, len(encoder.features)).
+
+        Raises:
+            ContractViolation: A column or key is missing or unknown, a row has another width, or a value is of
+                another kind; names the row.
+        """
+        return encode_rows(self.encoder, rows)
+
+    @_ClassifierMethod
     def predict_proba(self, rows: Any) -> Scores:
-        """Returns probabilities, shape (n, classes), in the order of ``contract.target.classes``."""
-        return self.scorer(self.encode(rows))
+        """Returns probabilities, shape (n, classes), in the order of `classes_`.
+
+        Args:
+            rows: One row or many, in any form that the class names.
+
+        Raises:
+            AttributeError: The model predicts values; the attribute is absent, as for a regressor of scikit-learn.
+            ContractViolation: The rows do not fit the contract.
+        """
+        return self.sort_columns(self.scorer(self.encode(rows)))
 
     def predict(self, rows: Any) -> NDArray[Any]:
-        """Returns labels as in the training table, or values, shape (n,)."""
+        """Returns labels as in the training table, or values, shape (n,).
+
+        Args:
+            rows: One row or many, in any form that the class names; none give an empty array.
+
+        Raises:
+            ContractViolation: The rows do not fit the contract.
+        """
         return self.decide(self.scorer(self.encode(rows)))
+
+    def sort_columns(self, scores: Scores) -> Scores:
+        """Puts the columns of the scorer's probabilities, which have the contract's order, into that of `classes_`."""
+        places = self._places
+        return scores if places == sorted(places) else scores[:, places]
+
+    @cached_property
+    def _places(self) -> list[int]:
+        """Place of each of `classes_` in the contract."""
+        classes = self.contract.target.classes
+        # labels of a contract may be of several types; numbers, booleans among them, go before texts
+        return sorted(range(len(classes)), key=lambda place: (isinstance(classes[place], str), classes[place]))
+
+    def require_classes(self, attribute: str) -> None:
+        """Raises an AttributeError that names the attribute, unless the model predicts classes."""
+        if not self.contract.target.classes:
+            raise AttributeError(
+                f"{self.name!r} is a regression, which has no {attribute}; use predict, which returns values"
+            )
 
     def decide(self, scores: Scores) -> NDArray[Any]:
         """Turns scores into labels; values stay what they are."""
@@ -107,10 +191,16 @@ class PipelineScorer:
         Args:
             matrix: Encoded rows, float32, shape (n, features).
         """
+        if not len(matrix):  # scikit-learn refuses it
+            return np.empty((0, self.classes) if self.classes else 0)
         with limited_threads(1, self._pools):
             if not self.classes:
                 return np.asarray(self.pipeline.predict(matrix), dtype=np.float64).ravel()
             return align(self.pipeline.predict_proba(matrix), self.pipeline.classes_, self.classes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # the pools that were found are of this process
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @cached_property
     def _pools(self) -> ThreadpoolController:
@@ -126,16 +216,10 @@ def align(probabilities: Scores, seen: NDArray[Any], classes: int) -> Scores:
     return wide
 
 
-def _table(rows: Sequence[Any], width: int) -> NDArray[Any]:
-    """Rows of values as an array of objects, so that each value keeps its type."""
-    table = np.empty((len(rows), width), dtype=object)
-    for number, row in enumerate(rows):
-        if isinstance(row, str) or not hasattr(row, "__len__"):
-            raise ContractViolation([f"row {number + 1} is {row!r} where a sequence of {width} values is expected"])
-        if len(row) != width:
-            raise ContractViolation([f"row {number + 1} has {len(row)} values where {width} are expected"])
-        table[number] = list(row)
-    return table
+def _listed(classes: tuple[Label, ...]) -> str:
+    shown = ", ".join(map(shown_value, classes[:MAX_SHOWN_CLASSES]))
+    more = f", ... {len(classes) - MAX_SHOWN_CLASSES} more" if len(classes) > MAX_SHOWN_CLASSES else ""
+    return f"[{shown}{more}]"
 
 
 def _labels(classes: tuple[Label, ...]) -> NDArray[Any]:

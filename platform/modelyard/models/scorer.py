@@ -24,6 +24,7 @@ class OnnxScorer:
     Args:
         model: The serialized ONNX model, as `modelyard.models.compiled.compile_model` makes it.
         threads: How many one call may use; more than one helps only with many rows a call.
+        picklable: Whether to keep the serialized model, from which a copy and an unpickled scorer are built.
 
     Attributes:
         session: The session of ONNX Runtime.
@@ -35,7 +36,7 @@ class OnnxScorer:
         ModelError: The bytes are no ONNX model, or one with other inputs and outputs.
     """
 
-    def __init__(self, model: bytes, threads: int = 1) -> None:
+    def __init__(self, model: bytes, threads: int = 1, *, picklable: bool = True) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -55,6 +56,7 @@ class OnnxScorer:
                 f"the compiled model has {', '.join(names)} where the input X, of float, and the output "
                 "probabilities or value are expected; let the trainer's convert() name them so"
             )
+        self._source = (model, threads) if picklable else None
         self.output = names[1]
         self.width = int(inputs[0].shape[1])
         self.least_rows = int(self.session.get_modelmeta().custom_metadata_map.get(LEAST_ROWS, 1))
@@ -70,6 +72,11 @@ class OnnxScorer:
             matrix = np.concatenate([matrix, np.zeros((self.least_rows - count, self.width), dtype=np.float32)])
         scores: NDArray[np.float32] = self.session.run((self.output,), {INPUT: matrix})[0][:count]
         return scores.ravel() if self.output == "value" else scores
+
+    def __reduce__(self) -> tuple[type[OnnxScorer], tuple[bytes, int]]:
+        if self._source is None:
+            raise ModelError("this scorer was loaded without its serialized model; load it with picklable=True")
+        return OnnxScorer, self._source
 
 
 class RowScorer:

@@ -57,7 +57,7 @@ def test_two_hundred_answers_are_the_model_s(task: str, tmp_path: Path, ask_app:
     if task == "regression":
         np.testing.assert_array_equal([prediction["value"] for prediction in predictions], expected)
         return
-    classes = [str(label).lower() if task == "flag" else str(label) for label in model.contract.target.classes]
+    classes = [str(label).lower() if task == "flag" else str(label) for label in model.classes_]
     assert [prediction["label"] for prediction in predictions] == expected.tolist()
     assert {type(prediction["label"]) for prediction in predictions} == {type(model.contract.target.classes[0])}
     assert len(set(expected.tolist())) > 1

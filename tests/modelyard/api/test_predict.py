@@ -82,7 +82,8 @@ def test_a_row_alone_among_others_and_by_the_model_is_answered_alike(served: tup
         return
     assert [prediction["label"] for prediction in together] == expected.tolist()
     probabilities = [list(prediction["probabilities"].values()) for prediction in together]
-    np.testing.assert_array_equal(np.float32(probabilities), predictor.model.predict_proba(frame[:MAX_ROWS]))
+    scores = predictor.model.scorer(predictor.model.encode(frame[:MAX_ROWS]))
+    np.testing.assert_array_equal(np.float32(probabilities), scores)
     assert [tuple(prediction["probabilities"]) for prediction in together[:1]] == [predictor.answers.classes]
 
 

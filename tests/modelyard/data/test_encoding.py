@@ -121,6 +121,12 @@ def test_date_parts():
     assert np.isnan(parts[2]).all()
 
 
+@pytest.mark.parametrize("kind", ["numeric", "categorical", "boolean", "datetime"])
+def test_the_null_of_pandas_is_null_in_a_list_too(kind):
+    nulls = one(kind, [pd.NA, None, float("nan"), pd.NaT])
+    assert (nulls == NULL_CODE).all() if kind == "categorical" else np.isnan(nulls).all()
+
+
 def test_values_past_float32_are_clipped():
     largest = np.finfo(np.float32).max
     assert one("numeric", [1e300, -np.inf, "5"])[:, 0].tolist() == [largest, -largest, 5]
@@ -132,6 +138,7 @@ def test_values_past_float32_are_clipped():
         ("numeric", [1, "abc"], "column 'x', row 2: 'abc' is not a number"),
         ("numeric", [[1], [2]], "row 1: \\[1\\] is not a number"),
         ("numeric", [{}, 1], "row 1: {} is not a number"),
+        ("numeric", [np.ones(2), np.ones(2)], "row 1: array.* is not a number"),
         ("boolean", pd.Series([0, 1, 2]), "row 3: 2.* is not a boolean"),
         ("boolean", [None, "yes"], "row 2: 'yes' is not a boolean"),
         ("datetime", ["2024-01-01", "soon"], "row 2: 'soon' is not an ISO 8601 datetime"),
@@ -146,7 +153,10 @@ def test_wrong_value_names_its_row(kind, values, expected):
 def test_missing_column_is_named():
     with pytest.raises(ContractViolation, match="column 'x' is missing"):
         Encoder(contract_of(Column(name="x", kind="numeric"))).encode({"z": [1]})
-    assert np.isnan(Encoder(contract_of(Column(name="x", kind="numeric"))).encode_rows([{}])).all()
+    nullable = Encoder(contract_of(Column(name="x", kind="numeric", nullable=True)))
+    assert np.isnan(nullable.encode_rows([{}])).all()
+    with pytest.raises(ContractViolation, match="row 1: unknown key 'z'"):
+        nullable.encode_rows([{"z": 1}])
 
 
 def test_a_large_frame_is_quick():

@@ -115,8 +115,8 @@ def test_the_original_is_calibrated_as_the_card_says(parts, tmp_path) -> None:
     calibration = Calibration(1.7, (0.0, -0.4))
     card = parts.card.model_copy(update={"calibration": calibration})
     model = load_model(parts.save(tmp_path / "m", onnx=None, card=card), allow_pickle=True)
-    expected = calibration.apply(parts.model.predict_proba(parts.frame))
-    np.testing.assert_allclose(model.predict_proba(parts.frame), expected)
+    expected = calibration.apply(parts.model.scorer(parts.model.encode(parts.frame)))
+    np.testing.assert_allclose(model.scorer(model.encode(parts.frame)), expected)
 
 
 def test_saving_again_replaces_the_folder(parts, tmp_path) -> None:

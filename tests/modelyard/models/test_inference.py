@@ -17,7 +17,7 @@ def test_keys_are_kept_and_probabilities_are_named(make_model) -> None:
         "order",
         "size",
         "prediction",
-        *(f"probability_{c}" for c in model.contract.target.classes),
+        *(f"probability_{c}" for c in model.classes_),
     ]
     assert answer.index.equals(frame.index)
     assert answer["order"].equals(frame["order"])

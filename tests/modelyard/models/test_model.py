@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import copy
+import io
+import pickle
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import pytest
 import sklearn.ensemble  # noqa: F401  # brings a pool of OpenMP
+from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from modelyard.data.contract import Column, Contract, Target
-from modelyard.errors import ContractViolation
+from modelyard.errors import ModelError
+from modelyard.models.artifact import load_model
 from modelyard.models.model import Model, PipelineScorer, align
 
 
@@ -28,27 +34,16 @@ def model_of(classes: tuple, threshold: float = 0.5) -> Model:
     return Model(contract, score, threshold)
 
 
-def test_frames_mappings_and_plain_rows_are_encoded_alike(make_model) -> None:
-    model, frame = make_model("binary")
-    names = list(model.contract.names)
-    expected = model.predict_proba(frame)
-    rows = frame[names].astype(object).where(frame[names].notna(), None)
-    np.testing.assert_array_equal(model.predict_proba(frame.to_dict("list")), expected)
-    np.testing.assert_array_equal(model.predict_proba(rows.to_dict("records")), expected)
-    np.testing.assert_array_equal(model.predict_proba(rows.to_numpy()), expected)
-    np.testing.assert_array_equal(model.predict_proba(rows.to_numpy().tolist()), expected)
-
-
 def test_the_threshold_decides_and_ties_are_negative() -> None:
-    rows = [{"a": 0.2}, {"a": 0.3}, {"a": 0.6}]
+    rows = [(0.2, "u"), (0.3, "u"), (0.6, "u")]
     assert model_of(("no", "yes")).predict(rows).tolist() == ["no", "no", "yes"]
-    assert model_of(("no", "yes"), 0.3).predict([{"a": 0.25}, {"a": 0.5}]).tolist() == ["no", "yes"]
-    assert model_of(("no", "yes"), 0.5).predict([{"a": 0.5}]).tolist() == ["no"]
+    assert model_of(("no", "yes"), 0.3).predict([(0.25, "u"), (0.5, "u")]).tolist() == ["no", "yes"]
+    assert model_of(("no", "yes"), 0.5).predict([(0.5, "u")]).tolist() == ["no"]
 
 
 @pytest.mark.parametrize("classes", [(False, True), (1, 2), (1, 2, 5), ("a", "b", "c"), (1, "x")])
 def test_labels_keep_their_type(classes) -> None:
-    answers = model_of(classes).predict([{"a": 0.9}, {"a": 0.0}]).tolist()
+    answers = model_of(classes).predict([(0.9, "u"), (0.0, "u")]).tolist()
     assert answers == [classes[-1], classes[0]]
     assert [type(answer) for answer in answers] == [type(classes[-1]), type(classes[0])]
 
@@ -57,22 +52,93 @@ def test_values_stay_values() -> None:
     assert model_of(()).predict([[2.5, "u"]]).tolist() == [2.5]
 
 
-def test_a_row_of_another_width_is_named() -> None:
-    with pytest.raises(ContractViolation, match="row 2 has 1 values where 2 are expected"):
-        model_of(()).predict([[1.0, "u"], [2.0]])
+@pytest.mark.parametrize(
+    ("classes", "ascending"),
+    [
+        (("yes", "no"), ["no", "yes"]),
+        ((True, False), [False, True]),
+        ((5, 1, 2), [1, 2, 5]),
+        (("b", "a", "c"), ["a", "b", "c"]),
+        (("x", 1), [1, "x"]),
+    ],
+)
+def test_probabilities_have_the_order_of_classes(classes, ascending) -> None:
+    model = model_of(classes)
+    assert model.classes_.tolist() == ascending
+    rows = [(0.9, "u"), (0.0, "u")]
+    scores = model.scorer(model.encode(rows))
+    probabilities = model.predict_proba(rows)
+    for place, label in enumerate(classes):
+        np.testing.assert_array_equal(probabilities[:, ascending.index(label)], scores[:, place])
+    assert model.predict(rows).tolist() == [classes[-1], classes[0]]
 
 
-@pytest.mark.parametrize("rows", [[1.0, 2.0], np.array([1.0, 2.0]), ["ab"]], ids=["values", "array", "texts"])
-def test_a_row_that_is_none_is_named(rows) -> None:
-    with pytest.raises(ContractViolation, match=r"row 1 is .* where a sequence of 2 values is expected"):
-        model_of(()).predict(rows)
-    with pytest.raises(ContractViolation, match="row 1 has 3 values where 2 are expected"):
-        model_of(()).predict(np.ones((4, 3)))
+def test_scikit_learn_ranks_by_the_second_column() -> None:
+    model = model_of(("yes", "no"))  # "no" is the positive class
+    truth, rows = ["no", "no", "yes", "yes"], [(0.9, "u"), (0.8, "u"), (0.2, "u"), (0.1, "u")]
+    assert roc_auc_score(truth, model.predict_proba(rows)[:, 1]) == 1.0
 
 
-def test_a_missing_column_is_named() -> None:
-    with pytest.raises(ContractViolation, match="column 'c' is missing"):
-        model_of(()).predict({"a": [1.0]})
+def test_a_regression_has_no_classes() -> None:
+    model = model_of(())
+    for attribute in ("classes_", "predict_proba"):
+        assert not hasattr(model, attribute)
+        with pytest.raises(AttributeError, match=f"'model' is a regression, which has no {attribute}; use predict"):
+            getattr(model, attribute)
+    assert "shape (n, classes)" in Model.predict_proba.__doc__
+
+
+def test_the_representation_is_one_short_line() -> None:
+    expected = (
+        "Model(name='model', version='', task='binary', target='y', columns=2, classes=['no', 'yes'], compiled=False)"
+    )
+    assert repr(model_of(("no", "yes"))) == expected
+    assert "classes=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... 90 more]" in repr(model_of(tuple(range(100))))
+    assert "classes" not in repr(model_of(()))
+
+
+def copies(model: Model) -> list[Model]:
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    file.seek(0)
+    return [pickle.loads(pickle.dumps(model)), copy.deepcopy(model), joblib.load(file)]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_fitted_models_are_pickled_and_copied_after_a_prediction(make_model, task: str) -> None:
+    model, frame = make_model(task)
+    expected = model.predict(frame)
+    for copied in copies(model):
+        np.testing.assert_array_equal(copied.predict(frame), expected)
+        assert repr(copied) == repr(model)
+
+
+def test_compiled_models_are_pickled_and_copied_after_a_prediction(parts, tmp_path) -> None:
+    folder = parts.save(tmp_path / "m")
+    model = load_model(folder)
+    expected = model.predict_proba(parts.frame)
+    for copied in copies(model):
+        np.testing.assert_array_equal(copied.predict_proba(parts.frame), expected)
+        assert copied.compiled
+    with pytest.raises(ModelError, match="load it with picklable=True"):
+        pickle.dumps(load_model(folder, picklable=False))
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_no_rows_have_no_predictions(make_model, task: str) -> None:
+    model, frame = make_model(task)
+    answer, expected = model.predict(frame[:0]), model.predict(frame)
+    assert (answer.shape, answer.dtype) == ((0,), expected.dtype)
+    if task != "regression":
+        answer, expected = model.predict_proba(frame[:0]), model.predict_proba(frame)
+        assert (answer.shape, answer.dtype) == ((0, len(model.classes_)), expected.dtype)
+
+
+def test_no_rows_have_no_predictions_of_a_compiled_model(parts, tmp_path) -> None:
+    model = load_model(parts.save(tmp_path / "m"))
+    answer = model.predict_proba(parts.frame[:0])
+    assert (answer.shape, answer.dtype) == ((0, 2), np.float32)
+    assert model.predict([]).shape == (0,)
 
 
 def test_classes_that_a_fit_did_not_see_get_no_probability() -> None:
