@@ -18,7 +18,7 @@ from modelyard.api.source import load_served
 from modelyard.config.models import Settings
 from modelyard.errors import ModelError, RunError
 from modelyard.kube.bento import read_bento
-from modelyard.models.artifact import load_model, read_card
+from modelyard.models.artifact import load_model, read_card, verify
 from modelyard.registry.models import champion, list_models
 from modelyard.registry.runs import Run, list_runs, open_run
 from modelyard_bentos.client import Server
@@ -137,3 +137,11 @@ def test_a_bento_is_served(bento: Path) -> None:
         assert server.health()["model"]["version"] == expected["version"]
         answered = server.predict(expected["rows"])
     assert [one["label"] for one in answered] == expected["predictions"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_is_verified_without_its_pickle(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    found = verify(STORED / "models" / name)
+    assert (found["ok"], found["version"]) == (True, EXPECTED[name]["version"])
+    assert "only digests were checked" in found["note"]
+    assert not caplog.records

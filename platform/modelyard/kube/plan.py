@@ -119,7 +119,7 @@ def plan(version: Version, settings: ClusterSettings, target_rps: float | None) 
     elif target_rps is not None:
         raise UsageError(
             f"how many pods take {target_rps:g} requests/s is not known, because {version.image} does not say its "
-            "capacity; measure it by `modelyard verify BENTO` and push it again"
+            "capacity; measure it by `modelyard verify BENTO --measure` and push it again"
         )
     if target_rps is not None:
         values["global"] = {"modelyard": {"targetRps": target_rps}}

@@ -1,7 +1,8 @@
 """The model folder: what is served, what it was compiled from, and a manifest that says what belongs to it.
 
 model.onnx       the compiled graph; not there where the original is served
-pipeline.pkl     the fitted pipeline; read only to verify the graph, or where there is none
+pipeline.pkl     the fitted pipeline; unpickled only where the caller allows it
+reference.npy    rows and the fitted pipeline's answers, to verify the graph without the pipeline; 0.1 wrote none
 contract.json    what the rows are
 card.json        what is known of the model; its threshold and calibration are applied when it is loaded
 manifest.json    SHA-256 of each of these; its own digest is the model's version
@@ -32,14 +33,19 @@ from modelyard.models.capacity import read_capacity
 from modelyard.models.card import Card
 from modelyard.models.model import Model, PipelineScorer, Scorer
 from modelyard.models.parity import check_parity
+from modelyard.models.reference import Reference
 from modelyard.models.scorer import OnnxScorer
 
 __all__ = ["Manifest", "load_model", "read_card", "read_contract", "read_manifest", "save_model", "verify"]
 
 logger = logging.getLogger(__name__)
 
-GRAPH, PIPELINE, CONTRACT, CARD, MANIFEST = "model.onnx", "pipeline.pkl", "contract.json", "card.json", "manifest.json"
+GRAPH, PIPELINE, REFERENCE = "model.onnx", "pipeline.pkl", "reference.npy"
+CONTRACT, CARD, MANIFEST = "contract.json", "card.json", "manifest.json"
 SHOWN = 12
+TRUST = "if you trust its maker, allow its pickle (trust_pickle=True, --trust-pickle)"
+NO_REFERENCE = f"only digests were checked: no reference rows, which 0.1 did not store; {TRUST}, or train it again"
+ONLY_PICKLE = f"only digests were checked: the model has no compiled graph; {TRUST}"
 
 
 class Manifest(BaseModel):
@@ -97,6 +103,7 @@ def save_model(
         parts[GRAPH] = onnx
     if pipeline is not None:
         parts[PIPELINE] = pickle.dumps(pipeline, protocol=5)
+        parts[REFERENCE] = Reference.draw(_scorer_of(pipeline, contract, card), contract).to_bytes()
     manifest = Manifest(files={name: hashlib.sha256(content).hexdigest() for name, content in parts.items()})
     parts[MANIFEST] = manifest.to_json().encode()
 
@@ -135,7 +142,7 @@ def load_model(
     """
     path = Path(folder)
     manifest = read_manifest(path)
-    parts = _read_parts(path, manifest, pipeline=GRAPH not in manifest.files)
+    parts = _read_parts(path, manifest, {GRAPH} if GRAPH in manifest.files else {PIPELINE})
     contract, card = Contract.from_json(parts[CONTRACT]), Card.from_json(parts[CARD])
     scorer: Scorer
     pipeline = None
@@ -159,42 +166,58 @@ def read_contract(folder: str | os.PathLike[str]) -> tuple[Contract, str]:
         ArtifactDamaged: A file is missing or differs from the manifest.
     """
     path = Path(folder)
-    parts = _read_parts(path, read_manifest(path), pipeline=False)
+    parts = _read_parts(path, read_manifest(path), set())
     return Contract.from_json(parts[CONTRACT]), Card.from_json(parts[CARD]).model
 
 
-def verify(folder: str | os.PathLike[str], *, deep: bool = True, seed: int | None = None) -> dict[str, Any]:
-    """Checks that a model folder is what its manifest says, and that its graph still answers as its original.
+def verify(
+    folder: str | os.PathLike[str], *, deep: bool = True, trust_pickle: bool = False, seed: int | None = None
+) -> dict[str, Any]:
+    """Checks that a model folder is what its manifest says, and that it answers as when it was made.
+
+    Nothing is unpickled unless `trust_pickle` allows it: the manifest that authenticates the pickle lies beside it,
+    so whoever can write the folder can write both.
 
     Args:
         folder: Where it is.
-        deep: Whether to compare graph and original again, on rows drawn afresh from the contract. This loads
-            the pickle, which can run any code: only for folders whose maker is trusted.
-        seed: Seed of the draw; none: another one each time.
+        deep: Whether to compare answers, and not only digests.
+        trust_pickle: Whether to unpickle the fitted pipeline, which can run any code: only for folders whose maker is
+            trusted. The graph is then compared with it on rows drawn afresh from the contract; a model without a
+            graph is compared with its reference rows.
+        seed: Seed of the draw. Defaults to another one each time.
 
     Returns:
-        ``ok``, ``version``, ``files`` (how many were checked), ``served``, and after a deep check of a
-        compiled model ``parity`` (see `models.parity.Parity`) and the ``seed`` of its rows.
+        ``ok``, ``version``, ``files`` (number of files checked) and ``served``. After a deep check ``reference``, the
+        comparison with the stored rows (see `models.parity.Parity`), and with `trust_pickle` ``parity`` and the
+        ``seed`` of its rows. Where nothing could be compared, ``note`` says why and what to do.
 
     Raises:
         ModelNotFound: There is no such folder.
         ArtifactDamaged: A file is missing or differs from the manifest.
-        ModelError: The original cannot be loaded here.
+        ModelError: The pipeline cannot be loaded here, or the contract does not fit the graph.
     """
     path = Path(folder)
     manifest = read_manifest(path)
-    parts = _read_parts(path, manifest, pipeline=deep)
+    wanted = {GRAPH, REFERENCE, *([PIPELINE] if trust_pickle else [])} if deep else set()
+    parts = _read_parts(path, manifest, wanted)
     contract, card = Contract.from_json(parts[CONTRACT]), Card.from_json(parts[CARD])
     found = {"ok": True, "version": manifest.version, "files": len(manifest.files), "served": card.served}
-    if not deep or GRAPH not in parts or PIPELINE not in parts:
+    if not deep:
         return found
-    chosen = secrets.randbelow(2**32) if seed is None else seed
-    nothing_held_out = np.empty((0, len(features_of(contract))), dtype=np.float32)
-    original = _original(path, parts[PIPELINE], contract, card)[0]
-    parity = check_parity(
-        original, OnnxScorer(parts[GRAPH]), nothing_held_out, contract, contract.target.task, seed=chosen
-    )
-    return {**found, "ok": parity.passed, "parity": parity.model_dump(), "seed": chosen}
+    original = _original(path, parts[PIPELINE], contract, card)[0] if PIPELINE in parts else None
+    graph = OnnxScorer(parts[GRAPH]) if GRAPH in parts else None
+    served = graph or original
+    if served is not None and REFERENCE in parts:
+        reference = Reference.from_bytes(parts[REFERENCE], contract).compare(served, contract)
+        found |= {"ok": reference.passed, "reference": reference.model_dump()}
+    if graph is not None and original is not None:
+        chosen = secrets.randbelow(2**32) if seed is None else seed
+        nothing_held_out = np.empty((0, len(features_of(contract))), dtype=np.float32)
+        parity = check_parity(original, graph, nothing_held_out, contract, contract.target.task, seed=chosen)
+        found |= {"ok": found["ok"] and parity.passed, "parity": parity.model_dump(), "seed": chosen}
+    if "reference" not in found and "parity" not in found:
+        found["note"] = NO_REFERENCE if served is not None else ONLY_PICKLE
+    return found
 
 
 def read_card(folder: str | os.PathLike[str]) -> Card:
@@ -229,34 +252,41 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     lacking = {CONTRACT, CARD} - set(manifest.files)
     if lacking or not {GRAPH, PIPELINE} & set(manifest.files):
         raise ArtifactDamaged(str(path), MANIFEST, f"does not name {min(lacking, default=GRAPH)}")
-    strange = set(manifest.files) - {GRAPH, PIPELINE, CONTRACT, CARD}
+    strange = set(manifest.files) - {GRAPH, PIPELINE, REFERENCE, CONTRACT, CARD}
     if strange:
         raise ArtifactDamaged(str(path), MANIFEST, f"names {min(strange)!r}, which belongs to no model")
     return manifest
 
 
-def _read_parts(folder: Path, manifest: Manifest, *, pipeline: bool) -> dict[str, bytes]:
-    """Checks every file's digest and returns the contents; of a pipeline nobody wants nothing is kept."""
+def _read_parts(folder: Path, manifest: Manifest, wanted: set[str]) -> dict[str, bytes]:
+    """Checks every file's digest and returns the contents of contract, card and those that are wanted."""
     parts = {}
     for name, digest in manifest.files.items():
-        if name == PIPELINE and not pipeline:
-            _check(folder, name, digest)
-        else:
+        if name in wanted or name in (CONTRACT, CARD):
             parts[name] = _read(folder, name, digest)
+        else:
+            _check(folder, name, digest)
     return parts
 
 
 def _original(folder: Path, content: bytes, contract: Contract, card: Card) -> tuple[Scorer, Any]:
-    """Loads a pipeline whose digest was checked, and says so loudly; returns its scorer and itself."""
+    """Unpickles a pipeline whose digest was checked, with a warning; returns its scorer and itself."""
     logger.warning("%s: loading a pickle, which can run any code; its digest matches the manifest", folder)
     try:
         pipeline = pickle.loads(content)
-    except (ImportError, AttributeError, pickle.UnpicklingError, ValueError, TypeError, EOFError) as error:
+    except Exception as error:  # a damaged pickle can raise anything
         raise ModelError(
             f"{folder}: {PIPELINE} cannot be loaded ({error}); install the package versions that card.json names"
         ) from None
+    wanted = "predict_proba" if contract.target.classes else "predict"
+    if not hasattr(pipeline, wanted):
+        raise ModelError(f"{folder}: {PIPELINE} holds a {type(pipeline).__name__}, which has no {wanted}")
+    return _scorer_of(pipeline, contract, card), pipeline
+
+
+def _scorer_of(pipeline: Any, contract: Contract, card: Card) -> Scorer:
     scorer: Scorer = PipelineScorer(pipeline, len(contract.target.classes))
-    return (scorer if card.calibration is None else CalibratedScorer(scorer, card.calibration)), pipeline
+    return scorer if card.calibration is None else CalibratedScorer(scorer, card.calibration)
 
 
 def _read(folder: Path, name: str, digest: str) -> bytes:

@@ -87,7 +87,7 @@ def read_capacity(folder: str | os.PathLike[str]) -> Capacity | None:
         return None
     except (OSError, ModelError) as error:
         # the model is as good as ever
-        logger.warning("%s is left out (%s); measure it again by `modelyard verify BENTO`", path, error)
+        logger.warning("%s is left out (%s); measure it again by `modelyard verify BENTO --measure`", path, error)
         return None
 
 

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import os
+import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +16,14 @@ from modelyard.errors import ArtifactDamaged, ModelError, ModelNotFound, UsageEr
 from modelyard.models.artifact import load_model, read_card, read_manifest, save_model, verify
 from modelyard.models.calibration import Calibration
 
-FILES = ("model.onnx", "pipeline.pkl", "contract.json", "card.json", "manifest.json")
+
+def npy(array: np.ndarray, **options: bool) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, **options)
+    return buffer.getvalue()
+
+
+FILES = ("model.onnx", "pipeline.pkl", "reference.npy", "contract.json", "card.json", "manifest.json")
 
 
 def test_a_loaded_model_answers_as_the_one_that_was_saved(parts, tmp_path) -> None:
@@ -143,18 +155,93 @@ def test_parts_that_do_not_belong_together_are_refused(parts, tmp_path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_verify_compares_graph_and_original_on_fresh_rows(parts, tmp_path) -> None:
+def test_verify_compares_the_graph_with_its_reference_rows(parts, tmp_path) -> None:
     found = verify(parts.save(tmp_path / "m"))
-    assert (found["ok"], found["files"], found["served"]) == (True, 4, "compiled")
-    assert found["parity"]["rows"] == 10_000
+    assert (found["ok"], found["files"], found["served"]) == (True, 5, "compiled")
+    assert (found["reference"]["rows"], found["reference"]["failures"]) == (200, 0)
+    assert not {"parity", "note"} & set(found)
     json.dumps(found)
-    assert "parity" not in verify(tmp_path / "m", deep=False)
+    assert not {"reference", "note"} & set(verify(tmp_path / "m", deep=False))
+
+
+def test_verify_compares_graph_and_pickle_on_fresh_rows_where_it_is_trusted(parts, tmp_path, caplog) -> None:
+    found = verify(parts.save(tmp_path / "m"), trust_pickle=True)
+    assert found["ok"]
+    assert found["parity"]["rows"] == 10_000
+    assert found["reference"]["rows"] == 200
+    assert "loading a pickle" in caplog.text
 
 
 def test_verify_catches_a_graph_of_another_model(parts, tmp_path) -> None:
-    found = verify(parts.save(tmp_path / "m", pipeline=Turned(parts.model.fitted.pipeline)))
+    folder = parts.save(tmp_path / "m", pipeline=Turned(parts.model.fitted.pipeline))
+    found = verify(folder)
     assert not found["ok"]
-    assert found["parity"]["failures"] > 5000
+    assert found["reference"]["failures"] > 100
+    assert verify(folder, trust_pickle=True)["parity"]["failures"] > 5000
+
+
+def test_verify_unpickles_nothing_on_its_own(parts, tmp_path, caplog) -> None:
+    folder = parts.save(tmp_path / "m")
+    forge(folder, "pipeline.pkl", pickle.dumps(Command(f"touch {tmp_path / 'ran'}")))
+    assert verify(folder)["ok"]
+    assert not (tmp_path / "ran").exists()
+    assert not caplog.records
+    with pytest.raises(ModelError):
+        verify(folder, trust_pickle=True)
+    assert (tmp_path / "ran").exists(), "the forged pickle would run"
+
+
+def test_verify_of_an_original_needs_trust(parts, tmp_path) -> None:
+    folder = parts.save(tmp_path / "m", onnx=None)
+    found = verify(folder)
+    assert found["ok"]
+    assert "no compiled graph; if you trust its maker, allow its pickle" in found["note"]
+    trusted = verify(folder, trust_pickle=True)
+    assert (trusted["ok"], trusted["reference"]["worst_difference"]) == (True, 0.0)
+
+
+def test_verify_says_where_there_are_no_reference_rows(parts, tmp_path) -> None:
+    found = verify(parts.save(tmp_path / "m", pipeline=None))
+    assert found["ok"]
+    assert "no reference rows" in found["note"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "cannot be read"),
+        (npy(np.zeros((200, 3))), "has 200 rows of 3 values"),
+        (npy(np.zeros((0, 12))), "has 0 rows"),
+        (npy(np.zeros(7)), "not one table of float64"),
+        (npy(np.zeros((2, 7), dtype=np.float32)), "not one table of float64"),
+        (npy(np.array([{"a": 1}], dtype=object), allow_pickle=True), "cannot be read"),
+        (npy(np.zeros((1, 1))).replace(b"(1, 1)", b"(2**50, 1)"), "cannot be read"),
+    ],
+)
+def test_strange_reference_rows_are_one_sentence(parts, tmp_path, content, problem) -> None:
+    folder = parts.save(tmp_path / "m")
+    forge(folder, "reference.npy", content)
+    with pytest.raises(ModelError, match=rf"reference.*{problem}"):
+        verify(folder)
+    load_model(folder)
+
+
+def forge(folder: Path, name: str, content: bytes) -> None:
+    """Replaces a file, and its digest in the manifest."""
+    (folder / name).write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][name] = hashlib.sha256(content).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+class Command:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
 
 
 class Turned:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sklearn.dummy import DummyClassifier
 
 from modelyard.config.models import Settings
 from modelyard.data.contract import Column, Contract, Target
@@ -17,7 +18,7 @@ def make(folder: Path, name: str = "adult", seed: int = 0) -> Path:
         columns=(Column(name="x", kind="numeric"),), target=Target(name="y", task="binary", classes=("no", "yes"))
     )
     card = Card(model=name, task="binary", metric="roc_auc", algorithm="linear", contract=contract.digest, seed=seed)
-    return save_model(folder, contract=contract, card=card, pipeline={"any": "thing"})
+    return save_model(folder, contract=contract, card=card, pipeline=DummyClassifier().fit([[0.0], [1.0]], [0, 1]))
 
 
 def test_the_champion_is_what_was_promoted_last(tmp_path: Path) -> None:
