@@ -12,7 +12,6 @@ PYTHON ?=
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 # More arguments, such as ARGS="data.path=adult.csv data.target=income" for `make run`.
 ARGS ?=
-PORT ?= 8000
 BENCH ?= scores
 
 STAGE ?= serving
@@ -40,8 +39,8 @@ run: $(READY) ## table to answered prediction on this machine; ARGS="data.path=.
 	$(BIN)/modelyard run $(ARGS)
 
 .PHONY: serve-dev
-serve-dev: $(READY) ## serve the champion by FastAPI on 127.0.0.1:8000 (PORT=...)
-	$(BIN)/python -m modelyard.api --host 127.0.0.1 --port $(PORT) $(ARGS)
+serve-dev: $(READY) ## serve the champion by FastAPI at api.host and api.port (PORT=..., ARGS="api.port=...")
+	$(BIN)/python -m modelyard.api $(if $(PORT),--port $(PORT)) $(ARGS)
 
 .PHONY: test
 test: $(READY) ## all tests that need neither root nor a browser nor a cluster

@@ -19,8 +19,8 @@ __all__ = ["main"]
 def main() -> int:
     """Serves until it is interrupted; a model that cannot be loaded is said in one sentence."""
     parser = argparse.ArgumentParser(prog="python -m modelyard.api", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+    parser.add_argument("--host", help="address to listen on; api.host by default")
+    parser.add_argument("--port", type=int, help="port to listen on; api.port by default")
     parser.add_argument("overrides", nargs="*", help="settings, such as serving.max_rows=10")
     arguments = parser.parse_args()
     try:
@@ -31,7 +31,9 @@ def main() -> int:
     except ModelyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, log_config=None)
+    host = settings.api.host if arguments.host is None else arguments.host
+    port = settings.api.port if arguments.port is None else arguments.port
+    uvicorn.run(app, host=host, port=port, access_log=False, log_config=None)
     return 0
 
 

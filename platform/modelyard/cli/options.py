@@ -33,7 +33,9 @@ Overrides = Annotated[
 ]
 ConfigDir = Annotated[
     Path | None,
-    typer.Option("--config-dir", metavar="DIR", help="Folder with a config.yaml.  [default: conf, if there is one]"),
+    typer.Option(
+        "--config-dir", metavar="DIR", help="Folder with a config.yaml.  [default: conf, here or in a folder above]"
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Speak plain HTTP with a registry that does not speak TLS.")]

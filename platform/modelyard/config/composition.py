@@ -46,7 +46,7 @@ def compose(overrides: Mapping[str, Any] | Sequence[str] | None, config_dir: Pat
     """Composes the packaged defaults, a project's folder and overrides; the later ones win.
 
     Args:
-        overrides: A tree of values, or texts in Hydra's grammar.
+        overrides: A tree of values whose first keys may be dotted, or texts in Hydra's grammar.
         config_dir: A project's folder, with a config.yaml; its files stand before the packaged ones.
 
     Raises:
@@ -62,8 +62,10 @@ def compose(overrides: Mapping[str, Any] | Sequence[str] | None, config_dir: Pat
     choices = [override for override in parsed if repository.is_choice(override)]
     tree, origins = _read(repository.parts(choices))
     if isinstance(overrides, Mapping):
-        tree = _merge(tree, escape(overrides), OVERRIDE)
-        _mark(overrides, (), origins)
+        for name, value in overrides.items():
+            key = tuple(str(name).split("."))
+            tree = _merge(tree, _nested(key, escape(value)), OVERRIDE)
+            _mark(value, key, origins)
     for override in parsed:
         if override not in choices:
             tree = _apply(override, tree, origins)

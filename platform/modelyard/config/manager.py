@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -14,30 +15,40 @@ from pydantic_core import ErrorDetails
 from modelyard.config.composition import Composition, compose
 from modelyard.config.files import parse_yaml, write_yaml
 from modelyard.config.models import Settings
+from modelyard.config.project import CONF, find_project, resolve_paths
 from modelyard.config.schema import dotted, group_at, nearest_key
 from modelyard.errors import ConfigError
 
 __all__ = ["ConfigManager", "load_config"]
 
+logger = logging.getLogger(__name__)
+
 Overrides = Mapping[str, Any] | Sequence[str]
-PROJECT = Path("conf")
 
 
 class ConfigManager:
     """One project's configuration.
 
     Args:
-        config_dir: Folder with a config.yaml; none: ./conf where that has one, else the packaged defaults alone.
+        config_dir: Folder with a config.yaml. None searches conf/ in the working directory and the folders above it, up
+            to the root of a Git repository; where there is none, the packaged defaults stand alone.
 
     Attributes:
         config_dir: The folder in use, if any.
+        project: Folder that relative paths in files of settings start from, where conf/ was found above the working
+            directory; None is the working directory. Paths in overrides always start from the working directory.
     """
 
     def __init__(self, config_dir: str | os.PathLike[str] | None = None) -> None:
+        self.config_dir: Path | None = None
+        self.project: Path | None = None
         if config_dir is not None:
-            self.config_dir: Path | None = Path(config_dir)
-        else:
-            self.config_dir = PROJECT if (PROJECT / "config.yaml").is_file() else None
+            self.config_dir = Path(config_dir)
+        elif (found := find_project()) is not None:
+            above = found != Path.cwd()
+            self.project = found if above else None
+            self.config_dir = found / CONF if above else Path(CONF)
+        logger.info("settings: %s", "packaged defaults" if self.config_dir is None else self.config_dir.absolute())
 
     @cached_property
     def settings(self) -> Settings:
@@ -48,13 +59,17 @@ class ConfigManager:
         """Composes and validates.
 
         Args:
-            overrides: A tree such as ``{"ml": {"folds": 3}}``, taken as it is, or texts in Hydra's grammar such
-                as ``["ml.folds=3", "tuning=quick"]``.
+            overrides: A tree such as ``{"ml": {"folds": 3}}`` or ``{"ml.folds": 3}``, its values taken as they are, or
+                texts in Hydra's grammar such as ``["ml.folds=3", "tuning=quick"]``.
 
         Raises:
             ConfigError: Names the key, where it stands, and the nearest right name.
         """
-        return _validate(compose(overrides, self.config_dir))
+        composition = compose(overrides, self.config_dir)
+        settings = _validate(composition)
+        if self.project is not None:
+            resolve_paths(settings, composition, self.project)
+        return settings
 
     @staticmethod
     def to_yaml(settings: Settings) -> str:

@@ -43,6 +43,16 @@ def test_overrides_of_a_program_are_merged(project):
     assert config.ml.folds == 5
 
 
+def test_keys_of_a_program_s_overrides_may_be_dotted(project):
+    project({})
+    config = load_config({"tuning.time_budget_s": 5, "tuning": {"trials": 3}, "data.kinds": {"a.b": "categorical"}})
+
+    assert (config.tuning.time_budget_s, config.tuning.trials) == (5, 3)
+    assert config.data.kinds == {"a.b": "categorical"}
+    with pytest.raises(ConfigError, match=r"^tuning\.time_budget: is no setting \(in override\); did you mean"):
+        load_config({"tuning.time_budget": 5})
+
+
 def test_overrides_of_a_program_never_meet_a_grammar(project):
     project({})
     strange = ["${", "${data.path}", "a=b;?", " ü ", "[", "null", "???", "'"]
