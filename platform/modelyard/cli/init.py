@@ -34,7 +34,7 @@ defaults:
 environment: ${oc.env:ENVIRONMENT,development}
 
 data:
-  path: null       # file or URL of the table: CSV, Parquet, JSON lines, Arrow, or sklearn://NAME
+  path: null       # file or URL of the table: CSV, Parquet, JSON lines, Arrow, Excel, or sklearn://NAME
   target: target   # the column to predict
   # na_values: ["?"]
   # drop: [leak]

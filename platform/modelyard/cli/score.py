@@ -29,7 +29,7 @@ def score(
     config_dir: ConfigDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Predict every row of a table, and save the predictions as CSV, Parquet, JSON lines or Arrow.
+    """Predict every row of a table, and save the predictions as CSV, Parquet, JSON lines, Arrow or Excel.
 
     With a run's name the table is read as the run's was, unless settings say otherwise.
     """

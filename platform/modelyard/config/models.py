@@ -37,7 +37,7 @@ class DataSettings(_Group):
 
     path: str | None = Field(None, description="File or fsspec URL of the training table, or sklearn://NAME.")
     test_path: str | None = Field(None, description="Held-out rows as a file of their own, instead of a split.")
-    format: Literal["auto", "csv", "parquet", "jsonl", "arrow"] = Field(
+    format: Literal["auto", "csv", "parquet", "jsonl", "arrow", "excel"] = Field(
         "auto", description="Format of the file; auto goes by its ending, and takes CSV where that says nothing."
     )
     columns: list[Name] | None = Field(None, description="Column names of a CSV file without a header line.")

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import feather, parquet
 
+from modelyard.data.excel import write_excel
 from modelyard.data.sources import TableFormat
 from modelyard.data.text import decode
 from modelyard.errors import TableUnreadable, UsageError
@@ -73,7 +74,7 @@ def write_table(frame: pd.DataFrame, file: IO[bytes], file_format: TableFormat) 
     """Writes a frame without its index.
 
     Raises:
-        UsageError: The format cannot hold one of the frame's values.
+        UsageError: The format cannot hold the frame, or one of its values.
     """
     try:
         if file_format == "csv":
@@ -82,6 +83,8 @@ def write_table(frame: pd.DataFrame, file: IO[bytes], file_format: TableFormat) 
             frame.to_json(file, orient="records", lines=True, date_format="iso", date_unit="us", double_precision=15)
         elif file_format == "parquet":
             frame.to_parquet(file, index=False)
+        elif file_format == "excel":
+            write_excel(frame, file)
         else:
             frame.reset_index(drop=True).to_feather(file)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:

@@ -11,14 +11,15 @@ import fsspec
 from fsspec.core import url_to_fs
 from fsspec.utils import infer_compression
 
-from modelyard.errors import TableUnreadable, nearest
+from modelyard.errors import TableUnreadable, UsageError, nearest
 from modelyard.utils.sentences import first_line
 
-__all__ = ["TableFormat", "format_of", "parquet_files", "read_bytes", "write_bytes"]
+__all__ = ["TableFormat", "format_of", "parquet_files", "read_bytes", "write_bytes", "written_format"]
 
-TableFormat = Literal["csv", "parquet", "jsonl", "arrow"]
+TableFormat = Literal["csv", "parquet", "jsonl", "arrow", "excel"]
 
 ENDINGS: Mapping[str, TableFormat] = {
+    ".csv": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".jsonl": "jsonl",
@@ -27,14 +28,25 @@ ENDINGS: Mapping[str, TableFormat] = {
     ".arrow": "arrow",
     ".feather": "arrow",
     ".ipc": "arrow",
+    ".xlsx": "excel",
 }
+WRITTEN = "CSV (.csv), Parquet (.parquet), JSON lines (.jsonl), Arrow (.arrow) or Excel (.xlsx)"
 
 
 def format_of(path: str) -> TableFormat:
     """Returns the format that a file's ending stands for, before ``.gz`` and the like; CSV where it says nothing."""
-    stem, ending = os.path.splitext(path.lower())
-    if infer_compression(path.lower()):
-        ending = os.path.splitext(stem)[1]
+    return ENDINGS.get(_ending(path), "csv")
+
+
+def written_format(path: str) -> TableFormat:
+    """Returns the format in which a table is written to a path; CSV where it has no ending.
+
+    Raises:
+        UsageError: No table is written under this ending; names those that are.
+    """
+    ending = _ending(path)
+    if ending and ending not in ENDINGS:
+        raise UsageError(f"{path}: a table cannot be saved as {ending}; save it as {WRITTEN}")
     return ENDINGS.get(ending, "csv")
 
 
@@ -106,6 +118,11 @@ def write_bytes(
         raise TableUnreadable(path, str(error).rstrip("."), "install the package for this kind of address") from None
     except (OSError, ValueError) as error:
         raise TableUnreadable(path, f"cannot be written: {_reason(error)}") from None
+
+
+def _ending(path: str) -> str:
+    stem, ending = os.path.splitext(path.lower())
+    return os.path.splitext(stem)[1] if infer_compression(path.lower()) else ending
 
 
 def _unreadable(path: str, error: Exception) -> TableUnreadable:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from modelyard.config.models import DataSettings
-from modelyard.data.loading import load_data, save_data
+from modelyard.data.loading import check_output, load_data, save_data
 from modelyard.errors import UsageError
 from modelyard.models.artifact import load_model
 from modelyard.models.batches import CHUNK_ROWS, answer_columns, chunks
@@ -43,10 +43,13 @@ def batch_predict(
 
     Raises:
         ContractViolation: The table lacks a column, or holds a value of another kind; names column and row.
-        UsageError: A column already has the name of an answer, or `chunk_rows` is not positive.
+        UsageError: A column already has the name of an answer, `output` has the ending of a format that is not
+            written, or `chunk_rows` is not positive.
     """
     if chunk_rows < 1:
         raise UsageError(f"chunk_rows is {chunk_rows}; it must be at least 1")
+    if output is not None:
+        check_output(output)
     scoring = model if isinstance(model, Model) else load_model(model, allow_pickle=allow_pickle)
     frame = data if isinstance(data, pd.DataFrame) else load_data(data, settings)
     answers = _answers(scoring, frame, chunk_rows)

@@ -48,6 +48,7 @@ def test_a_models_folder_knows_no_reading(modelyard, frame, tmp_path):
     [
         (("latest", "nwe.csv", "-o", "p.csv"), 1, "nwe.csv: there is no such file; did you mean 'new.csv'?"),
         (("latset", "new.csv", "-o", "p.csv"), 1, "runs has no run 'latset'"),
+        (("latest", "new.csv", "-o", "p.pkl"), 2, "p.pkl: a table cannot be saved as .pkl; save it as CSV (.csv), "),
         (("latest", "new.csv", "-o", "."), 1, ".: cannot be written: "),
         (("latest", "new.csv"), 2, "Missing option '--output' / '-o'; see `modelyard score --help`"),
         (("latest", "new.csv", "-o", "p.csv", "data.separator=ab"), 2, "data.separator: 'ab' is not one character"),

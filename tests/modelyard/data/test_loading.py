@@ -32,6 +32,37 @@ def test_round_trip(people, tmp_path, ending):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def test_a_path_without_an_ending_is_written_as_csv(tmp_path):
+    save_data(pd.DataFrame({"a": [1]}), tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "a\n1\n"
+
+
+def test_a_folder_of_parquet_files_is_one_table(tmp_path):
+    save_data(pd.DataFrame({"a": [1, 2], "b": [None, None], "c": ["x", "y"]}), tmp_path / "1.parquet")
+    save_data(pd.DataFrame({"b": ["u"], "c": pd.Categorical(["z"]), "a": [0.5]}), tmp_path / "day=2" / "2.parquet")
+    loaded = load_data(tmp_path)
+    assert loaded["a"].tolist() == [1, 2, 0.5]
+    assert loaded["c"].tolist() == ["x", "y", "z"]
+    assert loaded["b"].tolist()[2] == "u"
+
+
+def test_a_folder_of_parquet_files_with_different_columns_is_refused(tmp_path):
+    first = pd.DataFrame({"age": [1], "city": ["x"], "note": [None]})
+    changes = ({}, {"age": ["old"]}, {"seen": [1.0]}, {"note": [1]}, {"note": ["x"]}, {"age": [True]})
+    for place, change in enumerate(changes):
+        save_data(first.assign(**change), tmp_path / f"{place}.parquet")
+    save_data(first.rename(columns={"age": "agee"}), tmp_path / "9.parquet")
+    with pytest.raises(TableUnreadable) as refused:
+        load_data(tmp_path)
+    name = str(tmp_path)
+    assert str(refused.value) == (
+        f"{name}: 5 of its 7 files do not have the columns of 0.parquet: "
+        "1.parquet has texts in 'age', not numbers; 2.parquet has 'seen'; "
+        "4.parquet has texts in 'note', not numbers; and 2 more; "
+        "load them one by one, or move them into a folder of their own"
+    )
+
+
 def test_fsspec_address():
     save_data(pd.DataFrame({"a": [1, 2]}), "memory://loading/table.parquet")
     assert load_data("memory://loading/table.parquet")["a"].tolist() == [1, 2]
@@ -101,6 +132,9 @@ def test_save_refuses_what_cannot_be_written(tmp_path):
     frame = pd.DataFrame({"a": [1]})
     with pytest.raises(UsageError, match="bundled"):
         save_data(frame, "sklearn://iris")
+    for name in ("t.pkl", "t.xls", "t.tsv", "t.pickle.gz", "t.2024-01-01"):
+        with pytest.raises(UsageError, match=rf"{name}: a table cannot be saved as .* CSV .* or Excel \(\.xlsx\)$"):
+            save_data(frame, tmp_path / name)
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(TableUnreadable, match="cannot be written"):
         save_data(frame, tmp_path / "folder.csv")

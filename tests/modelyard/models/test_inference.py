@@ -66,5 +66,7 @@ def test_tables_that_cannot_be_answered(parts, tmp_path) -> None:
         batch_predict(folder, parts.frame.assign(prediction=1))
     with pytest.raises(UsageError, match="no rows"):
         batch_predict(folder, pd.DataFrame(columns=parts.frame.columns))
+    with pytest.raises(UsageError, match=r"out\.pkl: a table cannot be saved as \.pkl"):
+        batch_predict("nowhere", parts.frame, output=tmp_path / "out.pkl")
     with pytest.raises(UsageError, match="chunk_rows is 0"):
         batch_predict(folder, parts.frame, chunk_rows=0)
