@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from modelyard.config import schema
 from modelyard.config.schema import Key
 from modelyard.errors import ConfigError
+from modelyard.utils.documents import compose_yaml
 from modelyard.utils.sentences import first_line
 
 __all__ = ["Origins", "make_tree", "parse_yaml", "read_text", "shown", "write_yaml"]
@@ -97,8 +98,7 @@ def parse_yaml(text: str, source: str, package: Key = ()) -> tuple[dict[str, Any
         ConfigError: It is no YAML, or holds no mapping.
     """
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
+        loader, node = compose_yaml(text, _Loader)
         if node is None:
             return {}, {}
         if not isinstance(node, yaml.MappingNode):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from modelyard.errors import DataError
+from modelyard.utils.documents import parse_json
 from modelyard.utils.types import Kind, Label, Task, Treatment
 
 __all__ = ["Column", "Contract", "Target"]
@@ -115,7 +116,7 @@ class Contract(_Frozen):
             DataError: The text is no contract; names the first wrong place.
         """
         try:
-            document: Mapping[str, Any] = json.loads(text)
+            document: Mapping[str, Any] = parse_json(text)
             return cls.model_validate(document)
         except ValidationError as error:
             first = error.errors()[0]

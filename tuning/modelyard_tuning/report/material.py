@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from modelyard.models.evaluation import HeldOut
 from modelyard.models.metrics import Metric, get_metric
 from modelyard.registry.ledger import Record, Trial
 from modelyard.registry.runs import Run
+from modelyard.utils.documents import parse_json
 
 __all__ = ["Material", "gather"]
 
@@ -126,5 +126,5 @@ def _optional(run: Run, name: str, read: Callable[[bytes], T]) -> T | None:
 
 
 def _mapping(content: bytes) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(content)
+    document: dict[str, Any] = parse_json(content)
     return document
