@@ -26,7 +26,7 @@ from pydantic import ValidationError
 import modelyard
 from modelyard.config.models import ServingSettings, Settings
 from modelyard.errors import ConfigError
-from modelyard.models.artifact import read_manifest
+from modelyard.models.artifact import copy_model, read_manifest
 
 __all__ = [
     "MODEL",
@@ -48,7 +48,7 @@ SERVICE = "modelyard_bentos.service:service"
 SETTINGS_VARIABLE = "MODELYARD_SETTINGS"
 SERVING_VARIABLE = "MODELYARD_SERVING"
 PACKAGES = ("modelyard", "modelyard_bentos")
-MANIFEST, GRAPH = "manifest.json", "model.onnx"
+GRAPH = "model.onnx"
 # a service deploys nothing
 CHARTS = Path(modelyard.__file__).parent / "charts"
 
@@ -60,9 +60,7 @@ def carry(target: Path, model_folder: Path, settings: Settings) -> None:
             shutil.copytree(source, target / source.name, ignore=_left_out)
         else:
             shutil.copyfile(source, target / source.name)
-    (target / MODEL).mkdir(exist_ok=True)
-    for name in (*read_manifest(model_folder).files, MANIFEST):
-        shutil.copyfile(model_folder / name, target / MODEL / name)
+    copy_model(model_folder, target / MODEL)
     (target / SETTINGS).write_text(served_settings(settings))
 
 

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from modelyard.api.source import MODEL_VARIABLE
 from modelyard.config.models import Settings
 from modelyard.errors import ModelNotFound, ServiceError
 from modelyard.models.artifact import read_card, read_manifest
+from modelyard.utils.documents import parse_yaml_document
+from modelyard.utils.names import is_plain_name
 from modelyard_bentos.contents import MODEL, SERVICE, SETTINGS_VARIABLE, SOURCE, content_digest, served_settings
 from modelyard_bentos.processes import bentoml_command, last_line, quiet_environment
 
@@ -60,10 +60,10 @@ def find_bento(tag: str) -> Path:
     """
     name, _, version = tag.partition(":")
     store = _home() / "bentos"
-    if version == LATEST and (store / name / LATEST).is_file():
+    if version == LATEST and is_plain_name(name) and (store / name / LATEST).is_file():
         version = (store / name / LATEST).read_text().strip()
     folder = store / name / version
-    if not model_in(folder).is_dir():
+    if not (is_plain_name(name) and is_plain_name(version) and model_in(folder).is_dir()):
         raise ModelNotFound(tag, [f"{path.parent.name}:{path.name}" for path in store.glob("*/*") if path.is_dir()])
     return folder
 
@@ -114,12 +114,12 @@ def _only_one() -> Iterator[None]:
 
 
 def _content_of(bento: Path) -> str | None:
+    """Returns the digest of what a bento carries; None where there is none or it cannot be read."""
     try:
-        document = yaml.safe_load((bento / "bento.yaml").read_text())
-    except FileNotFoundError:
+        document = parse_yaml_document((bento / "bento.yaml").read_bytes())
+        return str(document["labels"][CONTENT])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    content = document.get("labels", {}).get(CONTENT)
-    return str(content) if content else None
 
 
 def _build(folder: Path, settings: Settings, target: Path, content: str) -> None:

@@ -69,7 +69,7 @@ def test_a_search_runs_on_both_nodes_and_its_run_comes_home(searching: Searching
     home = searching.folder / "runs" / run.name
     assert done["model"] == str(home / "model")
     assert (home / "report.html").is_file()
-    assert json.loads((home / "summary.json").read_text())["folder"] == str(home)
+    assert json.loads((home / "summary.json").read_text())["model"] == "model"
     left = searching.namespace.get("pods,jobs,services,secrets,networkpolicies")["items"]
     assert [it["metadata"]["name"] for it in left] == ["storage-keys"]
 

@@ -107,6 +107,14 @@ def test_a_complete_run_is_read(runs: dict[str, Run]) -> None:
     assert Path(write_report(run)).stat().st_size > 100_000
 
 
+def test_a_run_that_was_moved_names_its_own_model(runs: dict[str, Run]) -> None:
+    """The summary of 0.1 has absolute paths of the machine that searched."""
+    run = runs["complete"]
+    assert '"model": "/home/somebody/runs' in Path(run.folder, "summary.json").read_text()
+    assert run.summary["model"] == f"{run.folder}/model"
+    assert run.summary["report"] == f"{run.folder}/report.html"
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_is_refused_since_its_folds_are_others(runs: dict[str, Run]) -> None:
     run = runs["interrupted"]

@@ -19,7 +19,8 @@ from modelyard.config.models import Settings
 from modelyard.errors import ArtifactDamaged, ModelNotFound, ServiceError
 from modelyard.registry.models import promote
 from modelyard_bentos.client import Server
-from modelyard_bentos.packaging import Packed, pack
+from modelyard_bentos.contents import carry
+from modelyard_bentos.packaging import Packed, find_bento, pack
 from served_model import make_table, save_served
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,33 @@ def test_a_bento_carries_everything(packed: Packed, store: Path) -> None:
     assert not {"modelyard", "scikit-learn", "pandas", "ray"} & names
     assert all("==" in pin for pin in pins)
     assert (packed.path.parent / "latest").read_text() == document["version"]
+
+
+@pytest.mark.parametrize("tag", ["people:..", "../bentos/people:latest", "people:/etc", "..:.."])
+def test_a_tag_cannot_lead_out_of_the_store(packed: Packed, tag: str) -> None:  # noqa: ARG001  a store with a bento
+    with pytest.raises(ModelNotFound, match="there is no model"):
+        find_bento(tag)
+
+
+def test_a_forged_alias_cannot_lead_out_of_the_store(packed: Packed, store: Path) -> None:
+    name = store / "bentos" / "forged"
+    name.mkdir()
+    (name / "latest").write_text(f"../people/{packed.path.name}")
+    with pytest.raises(ModelNotFound, match="there is no model 'forged:latest'"):
+        find_bento("forged:latest")
+
+
+def test_a_bento_carries_only_what_the_manifest_lists(tmp_path: Path, settings: Settings) -> None:
+    folder = save_served(tmp_path / "model", make_table(rows=60))
+    (folder / "secrets.env").write_text("of another")
+    (tmp_path / "src").mkdir()
+    carry(tmp_path / "src", folder, settings)
+    assert not (tmp_path / "src" / "model" / "secrets.env").exists()
+    (folder / "contract.json").rename(tmp_path / "contract.json")
+    (folder / "contract.json").symlink_to(tmp_path / "contract.json")
+    (tmp_path / "again").mkdir()
+    with pytest.raises(ArtifactDamaged, match=r"contract\.json cannot be read: is a symbolic link"):
+        carry(tmp_path / "again", folder, settings)
 
 
 def test_the_same_model_is_packed_once(packed: Packed, folder: Path, settings: Settings) -> None:

@@ -20,6 +20,7 @@ from modelyard_tuning.finalists import Finalist
 from modelyard_tuning.outcome import Outcome
 from modelyard_tuning.preparation import Prepared, Table
 from modelyard_tuning.report import write_report
+from modelyard_tuning.report.page import REPORT
 from modelyard_tuning.watch import Watch
 
 __all__ = ["conclude"]
@@ -69,10 +70,10 @@ def conclude(
         version=version,
         served=card.served,
         latency_us=winner.latency.median_us,
-        report=f"{run.folder}/report.html",
+        report=f"{run.folder}/{REPORT}",
         findings=tuple(one.message for one in table.quality.findings if one.severity != "info"),
     )
-    run.write("summary.json", outcome.to_dict())
+    run.write("summary.json", outcome.to_dict() | {"folder": ".", "model": MODEL, "report": REPORT})
     watch.enter("report")
     write_report(run)
     return outcome

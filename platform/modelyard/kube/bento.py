@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from packaging.requirements import InvalidRequirement, Requirement
 
 from modelyard.errors import ImageError
 from modelyard.models.artifact import Manifest, read_card, read_manifest, verify
 from modelyard.models.card import Card
+from modelyard.utils.documents import parse_yaml_document
+from modelyard.utils.names import is_plain_name
 from modelyard.utils.sentences import first_line
 
 __all__ = ["Bento", "read_bento"]
@@ -48,18 +49,20 @@ def read_bento(folder: Path) -> Bento:
         ArtifactDamaged: A file of its model is missing or differs from the manifest.
     """
     try:
-        document = yaml.safe_load((folder / "bento.yaml").read_bytes())
-        tag = f"{document['name']}:{document['version']}"
+        document = parse_yaml_document((folder / "bento.yaml").read_bytes())
+        name, version = document["name"], document["version"]
         lines = (folder / REQUIREMENTS).read_text(encoding="utf-8").splitlines()
         requirements = tuple(Requirement(line) for line in lines if line.strip() and line[0] not in "#-")
     except OSError as error:
         raise ImageError(str(folder), f"is no whole bento, {Path(error.filename).name} is missing", AGAIN) from None
-    except (yaml.YAMLError, KeyError, TypeError):
-        raise ImageError(str(folder), "bento.yaml does not say which bento it is", AGAIN) from None
     except (InvalidRequirement, UnicodeDecodeError) as error:
         raise ImageError(str(folder), f"{REQUIREMENTS} cannot be read ({first_line(error)})", AGAIN) from None
+    except (ValueError, KeyError, TypeError):
+        name = version = None
+    if not (is_plain_name(name) and is_plain_name(version)):
+        raise ImageError(str(folder), "bento.yaml does not say which bento it is", AGAIN)
     for part in PARTS:
         if not (folder / part).is_file():
             raise ImageError(str(folder), f"is no whole bento of modelyard, {part} is missing", AGAIN)
     verify(folder / MODEL, deep=False)
-    return Bento(folder, tag, read_card(folder / MODEL), read_manifest(folder / MODEL), requirements)
+    return Bento(folder, f"{name}:{version}", read_card(folder / MODEL), read_manifest(folder / MODEL), requirements)

@@ -19,6 +19,8 @@ import pickle
 import secrets
 import shutil
 import tempfile
+from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from modelyard.data.contract import Contract
 from modelyard.data.encoding import features_of
-from modelyard.errors import ArtifactDamaged, ModelError, ModelNotFound, UsageError
+from modelyard.errors import ArtifactDamaged, DataError, ModelError, ModelNotFound, UsageError
 from modelyard.models.calibration import CalibratedScorer
 from modelyard.models.capacity import read_capacity
 from modelyard.models.card import Card
@@ -35,14 +37,29 @@ from modelyard.models.model import Model, PipelineScorer, Scorer
 from modelyard.models.parity import check_parity
 from modelyard.models.reference import Reference
 from modelyard.models.scorer import OnnxScorer
+from modelyard.utils.documents import MAX_DOCUMENT_BYTES
+from modelyard.utils.files import open_regular
+from modelyard.utils.sentences import first_line
 
-__all__ = ["Manifest", "load_model", "read_card", "read_contract", "read_manifest", "save_model", "verify"]
+__all__ = [
+    "Manifest",
+    "copy_model",
+    "load_model",
+    "read_card",
+    "read_contract",
+    "read_manifest",
+    "save_model",
+    "verify",
+]
 
 logger = logging.getLogger(__name__)
 
 GRAPH, PIPELINE, REFERENCE = "model.onnx", "pipeline.pkl", "reference.npy"
 CONTRACT, CARD, MANIFEST = "contract.json", "card.json", "manifest.json"
+# the longest legitimate ones: a contract holds the vocabularies of its columns
+MAX_BYTES = {CONTRACT: 64 * 2**20, CARD: MAX_DOCUMENT_BYTES, MANIFEST: MAX_DOCUMENT_BYTES}
 SHOWN = 12
+RESTORE = "restore the folder or pack the run again"
 TRUST = "if you trust its maker, allow its pickle (trust_pickle=True, --trust-pickle)"
 NO_REFERENCE = f"only digests were checked: no reference rows, which 0.1 did not store; {TRUST}, or train it again"
 ONLY_PICKLE = f"only digests were checked: the model has no compiled graph; {TRUST}"
@@ -143,7 +160,7 @@ def load_model(
     path = Path(folder)
     manifest = read_manifest(path)
     parts = _read_parts(path, manifest, {GRAPH} if GRAPH in manifest.files else {PIPELINE})
-    contract, card = Contract.from_json(parts[CONTRACT]), Card.from_json(parts[CARD])
+    contract, card = _documents(path, parts)
     scorer: Scorer
     pipeline = None
     if GRAPH in parts:
@@ -155,6 +172,7 @@ def load_model(
             f"{path}: the model has no compiled graph, only a pickle, which can run any code; "
             "if you trust its maker, allow pickles (allow_pickle=True, model.serve_original=true)"
         )
+    _check_fit(path, scorer, contract)
     return Model(contract, scorer, card.threshold, card.model, manifest.version, GRAPH in parts, pipeline)
 
 
@@ -167,7 +185,8 @@ def read_contract(folder: str | os.PathLike[str]) -> tuple[Contract, str]:
     """
     path = Path(folder)
     parts = _read_parts(path, read_manifest(path), set())
-    return Contract.from_json(parts[CONTRACT]), Card.from_json(parts[CARD]).model
+    contract, card = _documents(path, parts)
+    return contract, card.model
 
 
 def verify(
@@ -200,13 +219,15 @@ def verify(
     manifest = read_manifest(path)
     wanted = {GRAPH, REFERENCE, *([PIPELINE] if trust_pickle else [])} if deep else set()
     parts = _read_parts(path, manifest, wanted)
-    contract, card = Contract.from_json(parts[CONTRACT]), Card.from_json(parts[CARD])
+    contract, card = _documents(path, parts)
     found = {"ok": True, "version": manifest.version, "files": len(manifest.files), "served": card.served}
     if not deep:
         return found
     original = _original(path, parts[PIPELINE], contract, card)[0] if PIPELINE in parts else None
     graph = OnnxScorer(parts[GRAPH]) if GRAPH in parts else None
     served = graph or original
+    if served is not None:
+        _check_fit(path, served, contract)
     if served is not None and REFERENCE in parts:
         reference = Reference.from_bytes(parts[REFERENCE], contract).compare(served, contract)
         found |= {"ok": reference.passed, "reference": reference.model_dump()}
@@ -244,9 +265,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
         siblings = [child.name for child in path.parent.iterdir()] if path.parent.is_dir() else []
         raise ModelNotFound(str(path), [name for name in siblings if not name.startswith(".")])
     try:
-        manifest = Manifest.model_validate_json((path / MANIFEST).read_bytes())
-    except FileNotFoundError:
-        raise ArtifactDamaged(str(path), MANIFEST, "is missing") from None
+        manifest = Manifest.model_validate_json(_content(path, MANIFEST))
     except ValidationError:
         raise ArtifactDamaged(str(path), MANIFEST, "is no manifest of a format that this version reads") from None
     lacking = {CONTRACT, CARD} - set(manifest.files)
@@ -289,21 +308,83 @@ def _scorer_of(pipeline: Any, contract: Contract, card: Card) -> Scorer:
     return scorer if card.calibration is None else CalibratedScorer(scorer, card.calibration)
 
 
-def _read(folder: Path, name: str, digest: str) -> bytes:
+def _documents(folder: Path, parts: Mapping[str, bytes]) -> tuple[Contract, Card]:
     try:
-        content = (folder / name).read_bytes()
-    except OSError:
-        raise ArtifactDamaged(str(folder), name, "is missing") from None
+        return Contract.from_json(parts[CONTRACT]), Card.from_json(parts[CARD])
+    except (DataError, ModelError) as error:
+        raise ModelError(f"{folder}: {error}") from None
+
+
+def _check_fit(folder: Path, scorer: Scorer, contract: Contract) -> None:
+    """Refuses a contract of another model: without this every request would fail, or get wrong answers.
+
+    Raises:
+        ModelError: The model takes another number of features, or answers with something else.
+    """
+    task, classes = contract.target.task, len(contract.target.classes)
+    if (task == "regression") != (classes == 0) or (task == "binary") != (classes == 2):
+        raise ModelError(f"{folder}: the contract has {classes} classes, which is no {task}; {RESTORE}")
+    width = len(features_of(contract))
+    if isinstance(scorer, OnnxScorer) and scorer.width != width:
+        raise ModelError(
+            f"{folder}: the contract has {width} features, the compiled model takes {scorer.width}; {RESTORE}"
+        )
+    rows, expected = np.zeros((2, width), dtype=np.float32), (2, classes) if classes else (2,)
+    try:
+        shape = scorer(rows).shape
+    except Exception as error:  # the original and ONNX Runtime raise classes of their own
+        raise ModelError(f"{folder}: the model cannot score a row ({first_line(error)}); {RESTORE}") from None
+    if shape != expected or (isinstance(scorer, OnnxScorer) and (scorer.output == "value") != (not classes)):
+        raise ModelError(f"{folder}: the model answers two rows with the shape {shape}, not {expected}; {RESTORE}")
+
+
+def copy_model(source: Path, target: Path) -> None:
+    """Copies what a model's manifest lists, and nothing else that lies beside it.
+
+    Every file is checked against its digest as it is copied.
+
+    Args:
+        source: The model's folder.
+        target: Folder that the files go to; it is made where it does not exist.
+
+    Raises:
+        ModelNotFound: There is no such folder.
+        ArtifactDamaged: A file is missing, a symbolic link or no regular file, or differs from the manifest.
+    """
+    manifest = read_manifest(source)
+    target.mkdir(exist_ok=True)
+    for name, digest in manifest.files.items():
+        (target / name).write_bytes(_read(source, name, digest, follow_symlinks=False))
+    (target / MANIFEST).write_text(manifest.to_json())
+
+
+def _read(folder: Path, name: str, digest: str, *, follow_symlinks: bool = True) -> bytes:
+    content = _content(folder, name, follow_symlinks=follow_symlinks)
     if hashlib.sha256(content).hexdigest() != digest:
         raise ArtifactDamaged(str(folder), name, "differs from the manifest")
     return content
 
 
+def _content(folder: Path, name: str, *, follow_symlinks: bool = True) -> bytes:
+    limit = MAX_BYTES.get(name)
+    with _opened(folder, name, follow_symlinks=follow_symlinks) as file:
+        content = file.read() if limit is None else file.read(limit + 1)
+    if limit is not None and len(content) > limit:
+        raise ArtifactDamaged(str(folder), name, f"is longer than {limit} bytes")
+    return content
+
+
 def _check(folder: Path, name: str, digest: str) -> None:
-    try:
-        with (folder / name).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        raise ArtifactDamaged(str(folder), name, "is missing") from None
+    with _opened(folder, name) as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != digest:
         raise ArtifactDamaged(str(folder), name, "differs from the manifest")
+
+
+def _opened(folder: Path, name: str, *, follow_symlinks: bool = True) -> BufferedReader:
+    try:
+        return open_regular(folder / name, follow_symlinks=follow_symlinks)
+    except FileNotFoundError:
+        raise ArtifactDamaged(str(folder), name, "is missing") from None
+    except OSError as error:
+        raise ArtifactDamaged(str(folder), name, f"cannot be read: {error.strerror}") from None

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from modelyard.errors import ModelError
 from modelyard.models.documents import Document
-from modelyard.utils.files import write_whole
+from modelyard.utils.documents import MAX_DOCUMENT_BYTES
+from modelyard.utils.files import open_regular, write_whole
 
 __all__ = ["CAPACITY", "Capacity", "Load", "cpu_name", "keep_capacity", "read_capacity"]
 
@@ -82,7 +83,8 @@ def read_capacity(folder: str | os.PathLike[str]) -> Capacity | None:
     """Returns the capacity that is kept in a model's folder; none where none was measured or the file is damaged."""
     path = Path(folder) / CAPACITY
     try:
-        return Capacity.from_json(path.read_bytes())
+        with open_regular(path) as file:
+            return Capacity.from_json(file.read(MAX_DOCUMENT_BYTES))
     except FileNotFoundError:
         return None
     except (OSError, ModelError) as error:

@@ -12,6 +12,7 @@ from modelyard.models.documents import Document
 from modelyard.models.figures import Figure
 from modelyard.models.latency import Latency
 from modelyard.models.parity import Parity
+from modelyard.utils.names import PLAIN_NAME
 from modelyard.utils.types import Task
 
 __all__ = ["Card"]
@@ -22,7 +23,7 @@ class Card(Document):
 
     Attributes:
         format: Version of this description.
-        model: Name of the model.
+        model: Name of the model; it names folders, tags and images.
         task: What kind of prediction.
         metric: The metric that the search went by.
         held_out: Figures on rows that neither search nor fit has seen, with intervals.
@@ -57,7 +58,7 @@ class Card(Document):
     title = "card"
 
     format: Literal[1] = 1
-    model: str
+    model: str = Field(pattern=PLAIN_NAME)
     task: Task
     metric: str
     held_out: dict[str, Figure] = Field(default_factory=dict)

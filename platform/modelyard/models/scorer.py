@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -58,8 +59,8 @@ class OnnxScorer:
             )
         self._source = (model, threads) if picklable else None
         self.output = names[1]
-        self.width = int(inputs[0].shape[1])
-        self.least_rows = int(self.session.get_modelmeta().custom_metadata_map.get(LEAST_ROWS, 1))
+        self.width = _width(inputs[0].shape)
+        self.least_rows = _least_rows(self.session.get_modelmeta().custom_metadata_map.get(LEAST_ROWS, "1"))
 
     def __call__(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns probabilities (n, classes) or values (n,), float32.
@@ -77,6 +78,18 @@ class OnnxScorer:
         if self._source is None:
             raise ModelError("this scorer was loaded without its serialized model; load it with picklable=True")
         return OnnxScorer, self._source
+
+
+def _width(shape: Sequence[Any]) -> int:
+    if len(shape) != 2 or not isinstance(shape[1], int):
+        raise ModelError(f"the compiled model's input has the shape {shape}, not (rows, number of features)")
+    return shape[1]
+
+
+def _least_rows(text: str) -> int:
+    if text not in ("1", "2"):
+        raise ModelError(f"the compiled model says {LEAST_ROWS}={text[:20]!r}, not 1 or 2")
+    return int(text)
 
 
 class RowScorer:

@@ -15,8 +15,11 @@ from pathlib import Path
 
 from modelyard.config.models import Settings
 from modelyard.errors import ModelError, ModelNotFound
-from modelyard.models.artifact import read_card, verify
+from modelyard.models.artifact import copy_model, read_card, read_manifest
 from modelyard.registry.storage import Storage
+from modelyard.utils.documents import MAX_DOCUMENT_BYTES, parse_json
+from modelyard.utils.files import open_regular
+from modelyard.utils.names import is_plain_name
 
 __all__ = ["Version", "champion", "find_model", "list_models", "promote", "register_model"]
 
@@ -47,20 +50,23 @@ def register_model(folder: str | os.PathLike[str], where: Settings | str | os.Pa
 
     Raises:
         ModelNotFound: The folder is not there.
-        ArtifactDamaged: A file in it is missing or differs from its manifest.
+        ArtifactDamaged: A file of its manifest is missing, is no regular file or differs from it.
+        ModelError: Its card is not valid: the model's name cannot name a folder, for example.
     """
     source = Path(folder)
-    version = verify(source, deep=False)["version"]
-    found = Version(name := read_card(source).model, version, _root(where) / name / version)
+    name, version = read_card(source).model, read_manifest(source).version
+    found = Version(name, version, _root(where) / name / version)
     if not found.path.is_dir():
         found.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = found.path.parent / f".{version}.{uuid.uuid4().hex[:8]}"
-        shutil.copytree(source, temporary)
-        os.utime(temporary)  # a copy keeps its source's time; "newest" means newly registered
         try:
+            copy_model(source, temporary)
             temporary.rename(found.path)
-        except OSError:  # another process was faster with the same content
-            shutil.rmtree(temporary)
+        except OSError:
+            if not found.path.is_dir():  # else another process was faster with the same content
+                raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     return found
 
 
@@ -124,11 +130,14 @@ def list_models(where: Settings | str | os.PathLike[str]) -> list[Version]:
 
 def _champion(root: Path) -> Version | None:
     try:
-        alias = json.loads((root / ALIAS).read_text(encoding="utf-8"))
-        name, version = str(alias["name"]), str(alias["version"])
+        with open_regular(root / ALIAS) as file:
+            alias = parse_json(file.read(MAX_DOCUMENT_BYTES))
+        name, version = alias["name"], alias["version"]
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
+        name = version = None
+    if not (is_plain_name(name) and is_plain_name(version)):
         raise ModelError(
             f"{root / ALIAS} does not say which model is the champion; remove it, and make one with: modelyard pack RUN"
         ) from None

@@ -21,10 +21,14 @@ from modelyard.data.contract import Contract
 from modelyard.errors import RunError, RunNotFound
 from modelyard.registry.ledger import Ledger, Trial
 from modelyard.registry.storage import Storage
+from modelyard.utils.documents import parse_json
+from modelyard.utils.names import is_plain_name
 
 __all__ = ["LATEST", "Run", "RunState", "create_run", "installed_versions", "list_runs", "open_run", "run_label"]
 
 LATEST = "latest"
+# of a file that is read whole; the longest one is a contract with the vocabularies of its columns
+MAX_BYTES = 64 * 2**20
 # submitted: to a cluster, where its driver has not begun yet
 RunState = Literal["submitted", "running", "complete", "interrupted", "failed"]
 # what a model's figures may depend on
@@ -95,8 +99,16 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What it came to."""
-        return self._json("summary.json")
+        """What it came to, with the places of its folder, model and report.
+
+        The file names these relative to the run's folder, so that a run can be moved. Version 0.1 wrote absolute
+        paths: what counts is their last part, so that a summary cannot point outside of its run.
+        """
+        summary = self._json("summary.json")
+        for key in ("model", "report"):
+            if summary.get(key):
+                summary[key] = f"{self.folder}/{self._own_name(key, summary[key])}"
+        return {**summary, "folder": self.folder}
 
     def update(self, **fields: Any) -> None:
         """Changes fields of ``run.json``; only the holder of the run's lease may."""
@@ -115,18 +127,29 @@ class Run:
         over = self.info["state"] != "running"
         return [_trial(trial, over) for trial in self.ledger.trials()]
 
+    def _own_name(self, key: str, path: Any) -> str:
+        name = PurePosixPath(str(path)).name
+        if not is_plain_name(name):
+            raise RunError(f"{self.folder}/summary.json: {key} names nothing in the run's folder; restore it")
+        return name
+
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            document: dict[str, Any] = json.loads(self._read(name))
+            document = parse_json(self._read(name))
         except ValueError as error:
             raise RunError(f"{self.folder}/{name} is not JSON: {error}; restore it, or remove the run") from None
+        if not isinstance(document, dict):
+            raise RunError(f"{self.folder}/{name} holds no JSON object; restore it, or remove the run")
         return document
 
     def _read(self, name: str) -> bytes:
         try:
-            return self.storage.read(name)
+            content = self.storage.read(name, MAX_BYTES + 1)
         except FileNotFoundError:
             raise RunError(f"run {self.name} has no {name} yet in {self.folder}") from None
+        if len(content) > MAX_BYTES:
+            raise RunError(f"{self.folder}/{name} is longer than {MAX_BYTES} bytes; restore it, or remove the run")
+        return content
 
 
 def run_label(settings: Settings) -> str:

@@ -53,14 +53,18 @@ class Storage:
         child._root, child.url = f"{self._root}/{name}", f"{self.url}/{name}"
         return child
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, limit: int | None = None) -> bytes:
         """Returns a file's content.
+
+        Args:
+            name: Of the file.
+            limit: Number of bytes to read at most. Defaults to all.
 
         Raises:
             FileNotFoundError: It is not there.
         """
         with self._reached():
-            content: bytes = self._fs.cat_file(self._path(name))
+            content: bytes = self._fs.cat_file(self._path(name), start=None if limit is None else 0, end=limit)
             return content
 
     def read_all(self, folder: str) -> dict[str, bytes]:
@@ -105,11 +109,15 @@ class Storage:
             self.write(f"{name}/{file.name}", file.read_bytes())
 
     def download(self, folder: Path) -> None:
-        """Copies everything to a local folder, names that begin with a dot excepted."""
+        """Copies everything to a local folder, names that begin with a dot excepted.
+
+        An object store takes any key: those with an empty or dotted part, which could lead out of the folder, are left
+        out.
+        """
         with self._reached():
             paths = [str(path) for path in self._fs.find(self._root)]
         names = {path: path[len(self._root) + 1 :] for path in paths}
-        wanted = [path for path in paths if not any(part.startswith(".") for part in names[path].split("/"))]
+        wanted = [path for path in paths if all(part and part[0] != "." for part in names[path].split("/"))]
         for path in wanted:
             (folder / names[path]).parent.mkdir(parents=True, exist_ok=True)
         # two lists of the same length: fetches them at the same time where it can, and takes no name for a pattern

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import uuid
@@ -13,8 +12,6 @@ from modelyard.registry.runs import Run
 from modelyard.registry.storage import Storage
 
 __all__ = ["fetch_run", "upload_once"]
-
-PLACES = ("folder", "model", "report")
 
 
 def upload_once(content: bytes, name: str, storage: Storage, folder: str) -> str:
@@ -43,7 +40,7 @@ def fetch_run(run: Run, root: str | os.PathLike[str]) -> Run:
         root: The folder of runs, such as ``storage.runs``.
 
     Returns:
-        The copy, whose summary names its own folder.
+        The copy.
     """
     target = Path(root).absolute() / run.name
     temporary = target.with_name(f".{run.name}.{uuid.uuid4().hex[:8]}")
@@ -51,11 +48,6 @@ def fetch_run(run: Run, root: str | os.PathLike[str]) -> Run:
     try:
         run.storage.download(temporary)
         shutil.rmtree(temporary / "lease", ignore_errors=True)  # who may write the original says nothing of the copy
-        if (file := temporary / "summary.json").is_file():
-            summary = json.loads(file.read_text(encoding="utf-8"))
-            for key in PLACES:
-                summary[key] = summary[key].replace(run.folder, str(target), 1)
-            file.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         if target.exists():
             shutil.rmtree(target)
         temporary.rename(target)

@@ -15,7 +15,8 @@ def frame(tmp_path):
     frame.to_csv(tmp_path / "new.csv", sep="|", header=False, na_rep="?", index=False)
     reading = {"separator": "|", "columns": list(frame.columns), "na_values": ["?"], "path": "old.csv"}
     run = create_run(load_config({"data": reading, "storage": {"runs": str(tmp_path / "runs")}}))
-    run.write("summary.json", {"model": str(save_served(tmp_path / "model", frame))})
+    save_served(tmp_path / "runs" / run.name / "model", frame)
+    run.write("summary.json", {"model": "model"})
     return frame
 
 
@@ -35,11 +36,12 @@ def test_settings_win_over_the_runs(modelyard, frame, tmp_path):
 
 
 def test_a_models_folder_knows_no_reading(modelyard, frame, tmp_path):
-    done = modelyard("score", "model", "new.csv", "-o", "p.csv")
+    (folder,) = tmp_path.glob("runs/*/model")
+    done = modelyard("score", str(folder), "new.csv", "-o", "p.csv")
     assert done.code == 1
     assert "column 'age' is missing" in done.sentence
     frame.to_parquet(tmp_path / "new.parquet")
-    assert modelyard("score", "model", "new.parquet", "-o", "p.csv").code == 0
+    assert modelyard("score", str(folder), "new.parquet", "-o", "p.csv").code == 0
 
 
 @pytest.mark.usefixtures("frame")

@@ -5,13 +5,16 @@ import io
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from modelyard.data.contract import Contract
 from modelyard.errors import ArtifactDamaged, ModelError, ModelNotFound, UsageError
 from modelyard.models.artifact import load_model, read_card, read_manifest, save_model, verify
 from modelyard.models.calibration import Calibration
@@ -224,6 +227,48 @@ def test_strange_reference_rows_are_one_sentence(parts, tmp_path, content, probl
     with pytest.raises(ModelError, match=rf"reference.*{problem}"):
         verify(folder)
     load_model(folder)
+
+
+def other_contract(contract: Contract, **target: Any) -> bytes:
+    return contract.model_copy(update={"target": contract.target.model_copy(update=target)}).to_json().encode()
+
+
+def test_a_contract_of_another_model_is_found_when_it_is_loaded(parts, tmp_path) -> None:
+    contract = parts.contract
+    cases = {
+        "the contract has 8 features, the compiled model takes 9": contract.model_copy(
+            update={"columns": contract.columns[1:]}
+        )
+        .to_json()
+        .encode(),
+        "with the shape (2, 2), not (2, 3)": other_contract(contract, task="multiclass", classes=("a", "b", "c")),
+        "with the shape (2, 2), not (2,)": other_contract(contract, task="regression", classes=()),
+        "2 classes, which is no regression": other_contract(contract, task="regression"),
+        "3 classes, which is no binary": other_contract(contract, classes=("a", "b", "c")),
+        "nested too deeply": b'{"columns":' + b"[" * 100_000,
+    }
+    for problem, content in cases.items():
+        folder = parts.save(tmp_path / "m")
+        forge(folder, "contract.json", content)
+        for call in (load_model, verify):
+            with pytest.raises(ModelError, match=re.escape(problem)):
+                call(folder)
+
+
+def test_a_document_that_is_too_long_is_not_read(parts, tmp_path) -> None:
+    folder = parts.save(tmp_path / "m")
+    with (folder / "manifest.json").open("ab") as file:
+        file.truncate(2**33)
+    with pytest.raises(ArtifactDamaged, match=r"manifest\.json is longer than 4194304 bytes"):
+        load_model(folder)
+
+
+def test_a_fifo_does_not_hold_up_a_load(parts, tmp_path) -> None:
+    folder = parts.save(tmp_path / "m")
+    (folder / "model.onnx").unlink()
+    os.mkfifo(folder / "model.onnx")
+    with pytest.raises(ArtifactDamaged, match=r"model\.onnx cannot be read: is not a regular file"):
+        load_model(folder)
 
 
 def forge(folder: Path, name: str, content: bytes) -> None:

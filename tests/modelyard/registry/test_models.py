@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -69,7 +72,58 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     assert list_models(tmp_path / "models") == []
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"name": "adult"}'])
+def rename(folder: Path, name: str) -> None:
+    """Forges the name on a model's card, and the card's digest in its manifest."""
+    card, manifest = folder / "card.json", folder / "manifest.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"model": name}))
+    document = json.loads(manifest.read_text())
+    document["files"]["card.json"] = hashlib.sha256(card.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a/b", "..", ""])
+def test_a_name_cannot_lead_out_of_the_registry(tmp_path: Path, name: str) -> None:
+    source = make(tmp_path / "one")
+    rename(source, name)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ModelError, match="the card is not valid: model"):
+        promote(source, tmp_path / "a" / "models")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_only_what_the_manifest_lists_is_registered(tmp_path: Path) -> None:
+    source = make(tmp_path / "one")
+    (source / "secrets.env").write_text("of another")
+    (source / "link").symlink_to("/etc/passwd")
+    found = register_model(source, tmp_path / "models")
+    listed = {"card.json", "contract.json", "manifest.json", "pipeline.pkl", "reference.npy"}
+    assert {path.name for path in found.path.iterdir()} == listed
+    assert [path.name for path in found.path.parent.iterdir()] == [found.version], "nothing half-made is left"
+
+
+def test_a_symbolic_link_and_a_fifo_are_not_registered(tmp_path: Path) -> None:
+    source = make(tmp_path / "one")
+    (source / "pipeline.pkl").rename(tmp_path / "elsewhere.pkl")
+    (source / "pipeline.pkl").symlink_to(tmp_path / "elsewhere.pkl")
+    with pytest.raises(ArtifactDamaged, match=r"pipeline\.pkl cannot be read: is a symbolic link"):
+        promote(source, tmp_path / "models")
+    (source / "pipeline.pkl").unlink()
+    os.mkfifo(source / "pipeline.pkl")
+    with pytest.raises(ArtifactDamaged, match=r"pipeline\.pkl cannot be read: is not a regular file"):
+        promote(source, tmp_path / "models")
+    assert list_models(tmp_path / "models") == []
+
+
+FORGED = [
+    '{"name": "../../x", "version": "1"}',
+    '{"name": "adult", "version": ".."}',
+    '{"name": "/", "version": "etc"}',
+    '{"name": {}, "version": 1}',
+    "[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"name": "adult"}', *FORGED])
 def test_a_damaged_record_of_the_champion_is_said_so(tmp_path: Path, content: str) -> None:
     (tmp_path / "champion.json").write_text(content)
     with pytest.raises(ModelError, match=r"champion\.json does not say which model"):

@@ -99,3 +99,35 @@ def test_a_trial_that_its_run_left_was_interrupted(settings: Settings) -> None:
         "error": None,
     }
     assert second["error"] == "it broke"
+
+
+@pytest.mark.parametrize("root", ["", "/somewhere/else/", "s3://bucket/runs/x/"])
+def test_a_summary_names_places_of_its_own_run(tmp_path: Path, root: str) -> None:
+    run = create_run(Settings.model_validate({"storage": {"runs": str(tmp_path)}}), name="a")
+    run.write("summary.json", {"folder": root, "model": f"{root}model", "report": f"{root}report.html", "score": 1})
+    places = {"folder": run.folder, "model": f"{run.folder}/model", "report": f"{run.folder}/report.html"}
+    assert run.summary == {**places, "score": 1}
+
+
+@pytest.mark.parametrize("name", ["..", "../..", "/", "model/..", ".ssh"])
+def test_a_summary_cannot_point_outside_of_its_run(tmp_path: Path, name: str) -> None:
+    run = create_run(Settings.model_validate({"storage": {"runs": str(tmp_path)}}), name="a")
+    run.write("summary.json", {"model": name})
+    with pytest.raises(RunError, match=r"summary\.json: model names nothing in the run's folder"):
+        _ = run.summary
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "[" * 100_000])
+def test_a_strange_document_of_a_run_is_one_sentence(tmp_path: Path, content: str) -> None:
+    run = create_run(Settings.model_validate({"storage": {"runs": str(tmp_path)}}), name="a")
+    run.storage.write("run.json", content)
+    with pytest.raises(RunError, match=r"run\.json (is not JSON: it is nested too deeply|holds no JSON object)"):
+        _ = run.info
+
+
+def test_an_alias_bomb_in_a_runs_settings_is_refused(tmp_path: Path) -> None:
+    run = create_run(Settings.model_validate({"storage": {"runs": str(tmp_path)}}), name="a")
+    levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+    run.storage.write("config.yaml", "\n".join(["a0: &a0 [x, x]", *levels]))
+    with pytest.raises(ConfigError, match=r"config\.yaml: is not YAML: it has more than .* aliases written out"):
+        _ = run.settings

@@ -138,3 +138,15 @@ def test_upload_copies_a_folder(storage: Storage, tmp_path: Path) -> None:
     (source / "one").write_text("1")
     storage.upload(source, "model")
     assert storage.read("model/one") == b"1"
+
+
+def test_a_key_cannot_lead_out_of_the_folder_that_it_is_copied_to(tmp_path: Path) -> None:
+    storage = Storage(f"memory://{uuid.uuid4().hex}/run")
+    storage.write("a", "1")
+    root = storage._root
+    outside = tmp_path / "outside"
+    for key in (f"/{outside}", f"/../{outside.name}", "/b//c"):
+        storage._fs.store[f"{root}{key}"] = storage._fs.store[f"{root}/a"]
+    storage.download(tmp_path / "copy")
+    assert {path.name for path in (tmp_path / "copy").rglob("*")} == {"a"}
+    assert not outside.exists()

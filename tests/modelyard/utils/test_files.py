@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.utils.files import write_whole
+from modelyard.utils.files import open_regular, write_whole
 
 
 def test_a_file_is_replaced(tmp_path: Path) -> None:
@@ -40,3 +40,19 @@ def test_what_cannot_be_written_is_named(tmp_path: Path, place: str) -> None:
         write_whole(tmp_path / place, "text")
     assert refused.value.filename == str(tmp_path / place)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_only_a_regular_file_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("file", "link"):
+        with open_regular(tmp_path / name) as file:
+            assert file.read() == b"content"
+    for name, problem in (("fifo", "is not a regular file"), (".", "is not a regular file")):
+        with pytest.raises(OSError, match=problem):
+            open_regular(tmp_path / name)
+    with pytest.raises(OSError, match="is a symbolic link"):
+        open_regular(tmp_path / "link", follow_symlinks=False)
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "nothing")
