@@ -83,10 +83,14 @@ __all__ = [
 ]
 
 
+# comparing two texts takes time by the product of their lengths
+LONGEST_COMPARED = 200
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str:
     """Returns a hint that names the closest candidates, or the first few where none is close."""
     names = sorted({str(candidate) for candidate in candidates})
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6) if len(name) <= LONGEST_COMPARED else []
     if close:
         return "did you mean " + " or ".join(repr(match) for match in close) + "?"
     if not names:
@@ -203,7 +207,7 @@ class ModelNotFound(ModelError):
     """No model has this name."""
 
     def __init__(self, name: str, available: Iterable[str] = (), hint: str = "") -> None:
-        super().__init__(f"there is no model {name!r}; {hint or nearest(name, available)}")
+        super().__init__(f"there is no model {name[:LONGEST_COMPARED]!r}; {hint or nearest(name, available)}")
 
 
 class ArtifactDamaged(ModelError):

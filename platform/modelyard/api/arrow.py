@@ -12,16 +12,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from modelyard.api.arrow_stream import open_stream, read_batches, write_stream
-from modelyard.api.decoding import LONGEST_NAME, MOST_ERRORS
 from modelyard.api.endpoints import Answer
 from modelyard.api.fields import column_field
 from modelyard.api.formats import ARROW_STREAM
 from modelyard.api.predict import Predictor
-from modelyard.api.problems import FieldProblem, RequestProblem, describe, pointer
+from modelyard.api.problems import MOST_ERRORS, FieldProblem, Hints, RequestProblem, describe, pointer, shorten
 from modelyard.data.arrow import Distinct, encodable, takes
 from modelyard.data.contract import Column
 from modelyard.data.encoding import category_text
-from modelyard.errors import nearest
 from modelyard.models.batches import answer_columns, chunks
 from modelyard.models.model import Scores
 
@@ -71,16 +69,15 @@ class ArrowFormat:
         return Answer(write_stream(answers), ARROW_STREAM.encode(), rows=rows)
 
     def _wrong_columns(self, schema: pa.Schema) -> Iterator[FieldProblem]:
+        hints = Hints()
         for name, count in Counter(schema.names).items():
-            path = ("columns", name)
+            path = ("columns", shorten(name))
             if name not in self._columns:
-                # comparing takes time by the length, and nobody means a column by a text like that
-                hint = nearest(name, self._columns) if len(name) <= LONGEST_NAME else ""
-                yield _problem(path, "a column of the contract", name, hint)
+                yield _problem(path, "a column of the contract", name, hints.suggest(name, self._columns))
             elif count > 1:
                 yield _problem(path, "each column once", name)
             elif not takes(self._columns[name], kind := schema.field(name).type):
-                yield _problem(path, self._expected[name], f"a column of type {kind}")
+                yield _problem(("columns", name), self._expected[name], f"a column of type {kind}")
         for name, column in self._columns.items():
             # as in a row of JSON: leaving a column out is a slip unless nulls are usual there
             if name not in schema.names and not column.nullable:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 from modelyard.api.fields import column_field
+from modelyard.api.json_size import JsonLimits
 from modelyard.api.models import row_model
-from modelyard.api.problems import FieldProblem, RequestProblem, describe, pointer
+from modelyard.api.problems import MOST_ERRORS, FieldProblem, Hints, RequestProblem, describe, pointer, shorten
 from modelyard.data.contract import Contract
 from modelyard.data.row_checks import surplus_hint
-from modelyard.errors import nearest
 
-__all__ = ["MOST_ERRORS", "Decoder", "Table"]
+__all__ = ["Decoder", "Table"]
 
 Table = dict[str, list[Any]]
-MOST_ERRORS = 100
-LONGEST_NAME = 200
 KEYS = ("rows", "columns", "timing")
 NOTHING = object()
+# what a body may have beyond its rows: keys may be there twice, and a few wrong values are named one by one
+SPARE_CONTAINERS = 2000
+SPARE_VALUES = 100_000
 
 
 class _Problems:
@@ -30,6 +31,11 @@ class _Problems:
 
     def __init__(self) -> None:
         self.found: list[FieldProblem] = []
+        self._hints = Hints()
+
+    def add_unknown(self, path: tuple[str | int, ...], name: str, candidates: Collection[str], expected: str) -> None:
+        """Adds a name that is none of the candidates."""
+        self.add(path, expected, name, self._hints.suggest(name, candidates))
 
     def add(
         self, path: tuple[str | int, ...], expected: str, received: Any, hint: str = "", column: str | None = None
@@ -57,6 +63,11 @@ class Decoder:
     Args:
         contract: What the rows are.
         max_rows: Most rows in one request.
+
+    Attributes:
+        contract: The contract.
+        max_rows: Most rows in one request.
+        unchecked_bytes: Size up to which a body cannot have too many rows, so that `check_size` is not needed.
     """
 
     def __init__(self, contract: Contract, max_rows: int) -> None:
@@ -65,6 +76,21 @@ class Decoder:
         self._row = row_model(contract)
         self._fields = tuple(self._row.model_fields)
         self._expected = {column.name: column_field(column).expected for column in contract.columns}
+        self._limits = JsonLimits(
+            containers=2 * max_rows + SPARE_CONTAINERS,
+            values=max_rows * len(contract.columns) + SPARE_VALUES,
+            remedy=f"send at most {max_rows} rows in one request, each a value for each column",
+        )
+        # an empty row and its comma take three bytes
+        self.unchecked_bytes = max(3 * max_rows, 1024)
+
+    def check_size(self, body: bytes) -> None:
+        """Refuses a body with more rows or values than a request may have, before anything is built from it.
+
+        Raises:
+            RequestProblem: It has too many (413).
+        """
+        self._limits.check(body)
 
     def decode(self, body: bytes) -> tuple[Table, bool]:
         """Reads a JSON body; where a key is there twice, the last one counts.
@@ -98,7 +124,7 @@ class Decoder:
             return (), None
         for key in document:
             if key not in KEYS:
-                problems.add((_cut(key),), '"rows", "columns" or "timing"', key, _hint(key, KEYS))
+                problems.add_unknown((shorten(key),), key, KEYS, '"rows", "columns" or "timing"')
         if not isinstance(document.get("timing", False), bool):
             problems.add(("timing",), "true or false", document["timing"])
         if "rows" not in document:
@@ -121,12 +147,15 @@ class Decoder:
         if not isinstance(columns, Sequence) or isinstance(columns, str):
             problems.add(("columns",), "a list of column names", columns)
             return None
+        if len(columns) > len(self._expected) + MOST_ERRORS:
+            problems.add(("columns",), f"at most {len(self._expected)} column names", columns, f"it has {len(columns)}")
+            return None
         before, seen = len(problems.found), set[str]()
         for place, name in enumerate(columns):
             if not isinstance(name, str):
                 problems.add(("columns", place), "a column name", name)
             elif name not in self._expected:
-                problems.add(("columns", place), "a column of the contract", name, _hint(name, self._expected))
+                problems.add_unknown(("columns", place), name, self._expected, "a column of the contract")
             elif name in seen:
                 problems.add(("columns", place), "each column once", name)
             else:
@@ -154,23 +183,17 @@ class Decoder:
     ) -> tuple[Any, ...] | None:
         unknown = [name for name in row if name not in self._expected]
         for name in unknown:
-            problems.add((*path, _cut(name)), "a column of the contract", name, _hint(name, self._expected))
+            problems.add_unknown((*path, shorten(name)), name, self._expected, "a column of the contract")
         known = {name: value for name, value in row.items() if name in self._expected} if unknown else row
         try:
             checked = self._row.model_validate(known).__dict__
         except ValidationError as error:
-            for name in dict.fromkeys(str(detail["loc"][0]) for detail in error.errors(include_url=False)):
+            for name in dict.fromkeys(str(detail["loc"][0]) for detail in _errors(error)):
                 where = (*path, places.get(name, name))
                 problems.add(where, self._expected[name], row.get(name, NOTHING), column=name)
             return None
         return tuple(checked[name] for name in self._fields)
 
 
-def _hint(name: str, candidates: Iterable[str]) -> str:
-    # comparing takes time by the length, and nobody means a column by a text like that
-    return nearest(name, candidates) if len(name) <= LONGEST_NAME else ""
-
-
-def _cut(name: str) -> str:
-    # a refusal need not be longer than what it refuses
-    return name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
+def _errors(error: ValidationError) -> Sequence[Any]:
+    return error.errors(include_url=False, include_context=False, include_input=False)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from modelyard.api.predict import Predictor, Request
+from modelyard.api.predict import Deferred, Predictor, Request
 from modelyard.api.problems import MEDIA_TYPE, RequestProblem
 from modelyard.monitoring.metrics import PredictionMetrics, RouteMetrics
 
@@ -27,6 +27,8 @@ __all__ = [
 
 Headers = Mapping[bytes, bytes]
 JSON = b"application/json"
+# values that may be checked one by one on the event loop, which takes up to 10 ms
+INLINE_VALUES = 2000
 
 
 class Answer(msgspec.Struct, gc=False):
@@ -188,9 +190,14 @@ class JsonPrediction(Prediction):
         self._predictor, self._formats = predictor, formats
 
     def read(self, body: bytes, headers: Headers) -> Request | Whole:
-        """Returns the rows of a body; what is in another format is left to `finish` as a whole."""
+        """Returns the rows of a body; what is in another format, or takes long to check, is left to `finish`."""
         answer = other_format(headers, self._formats)
-        return self._predictor.read(body) if answer is None else Whole(body, answer)
+        if answer is not None:
+            return Whole(body, answer)
+        try:
+            return self._predictor.read(body, INLINE_VALUES)
+        except Deferred:
+            return Whole(body, self._answer_checked)
 
     def seconds(self, request: Request | Whole) -> float:
         """Returns the estimate from the number of rows; other formats are for many."""
@@ -207,3 +214,7 @@ class JsonPrediction(Prediction):
         if type(request) is Request and len(request.rows) == 1:
             return Answer(self._predictor.finish_one(request), rows=1)
         return self.finish(request)
+
+    def _answer_checked(self, body: bytes) -> Answer:
+        request = self._predictor.read_checked(body)
+        return Answer(self._predictor.finish(request), rows=len(request.rows))

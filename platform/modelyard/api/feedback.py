@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from modelyard.api.endpoints import Answer, Headers, Prediction, other_format
+from modelyard.api.json_size import JsonLimits
 from modelyard.api.models import class_text
 from modelyard.api.prediction_ids import ForeignId, PredictionIds
-from modelyard.api.problems import FieldProblem, RequestProblem, describe, pointer
+from modelyard.api.problems import MOST_ERRORS, FieldProblem, RequestProblem, describe, pointer, shorten
 from modelyard.data.contract import Target
 from modelyard.data.encoding import LARGEST
 from modelyard.monitoring.feedback import FeedbackMetrics, Outcome
@@ -19,7 +20,6 @@ from modelyard.monitoring.metrics import RouteMetrics
 __all__ = ["FEEDBACK", "FeedbackEndpoint"]
 
 FEEDBACK = "/api/v1/feedback"
-MOST_ERRORS = 100
 SECONDS_AN_OUTCOME = 5e-6
 SHAPE = '{"feedback": [{"id": "the id of a prediction", "actual": "what it turned out to be"}]}'
 
@@ -67,6 +67,12 @@ class FeedbackEndpoint(Prediction):
         for code, label in enumerate(target.classes):
             self._codes |= {self._names[code]: code, label: code}
         self._decode = msgspec.json.Decoder(Feedback).decode
+        # an outcome is one object with two values; a few too many are counted exactly
+        self._limits = JsonLimits(
+            containers=2 * max_rows + MOST_ERRORS,
+            values=4 * max_rows + MOST_ERRORS,
+            remedy=f"send at most {max_rows} outcomes in one request",
+        )
 
     def read(self, body: bytes, headers: Headers) -> list[Told]:
         """Returns the outcomes of a body.
@@ -75,10 +81,11 @@ class FeedbackEndpoint(Prediction):
             RequestProblem: It is not JSON (400, 415), of another shape (422), or has too many outcomes (413).
         """
         other_format(headers, {})
+        self._limits.check(body)
         try:
             told = self._decode(body).feedback
         except msgspec.ValidationError as error:
-            raise RequestProblem(422, f"the body does not fit: {error}; send {SHAPE}") from None
+            raise RequestProblem(422, f"the body does not fit: {shorten(str(error))}; send {SHAPE}") from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise RequestProblem(400, f"the body is not JSON: {error}") from None
         if len(told) > self._max_rows:
@@ -98,13 +105,16 @@ class FeedbackEndpoint(Prediction):
         problems: list[FieldProblem] = []
         outcomes = [*self._outcomes_of(request, problems)]
         if problems:
-            detail = f"{len(problems)} outcomes are wrong, and none was counted; the first: {problems[0].detail}"
-            raise RequestProblem(422, detail, problems[:MOST_ERRORS])
+            count = f"{MOST_ERRORS} or more" if len(problems) == MOST_ERRORS else len(problems)
+            detail = f"{count} outcomes are wrong, and none was counted; the first: {problems[0].detail}"
+            raise RequestProblem(422, detail, problems)
         self._outcomes.count(outcomes)
         return Answer(b'{"counted":%d}' % len(outcomes))
 
     def _outcomes_of(self, request: list[Told], problems: list[FieldProblem]) -> Iterable[Outcome]:
         for place, told in enumerate(request):
+            if len(problems) == MOST_ERRORS:
+                return
             try:
                 issued = self._ids.read(told.id)
             except ForeignId as error:

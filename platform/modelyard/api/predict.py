@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,9 +14,9 @@ from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from modelyard.api.answers import NO_IDS, AnswerEncoder, Id
-from modelyard.api.decoding import MOST_ERRORS, Decoder
+from modelyard.api.decoding import Decoder
 from modelyard.api.prediction_ids import PredictionIds
-from modelyard.api.problems import FieldProblem, RequestProblem, pointer
+from modelyard.api.problems import MOST_ERRORS, FieldProblem, RequestProblem, pointer
 from modelyard.api.typed import request_type
 from modelyard.data.contract import Contract
 from modelyard.data.rows import RowEncoder, TypedEncoder
@@ -29,15 +29,21 @@ from modelyard.monitoring.metrics import PredictionMetrics
 if TYPE_CHECKING:
     from modelyard.monitoring.prediction_log import PredictionLog  # it brings pyarrow
 
-__all__ = ["Predictions", "Predictor", "Request"]
+__all__ = ["Deferred", "Predictions", "Predictor", "Request"]
 
 # what a decoder or an encoder of typed values raises where `Decoder` must have a look
 REFUSALS = (msgspec.MsgspecError, RecursionError, ValueError, OverflowError, KeyError, ContractViolation)
 
 
+# what checking a value by itself may take, rounded up
+SECONDS_A_VALUE = 2e-6
 MEASURED_ROWS = 64
 SLOW_S = 1e-3
 WORDS = {"null": "null", "unknown": "of an unknown category", "range": "out of range"}
+
+
+class Deferred(Exception):
+    """A body whose values must be checked one by one, which takes too long on the event loop."""
 
 
 class Request(msgspec.Struct, gc=False):
@@ -134,13 +140,21 @@ class Predictor:
         """
         return self.finish(self.read(body))
 
-    def read(self, body: bytes) -> Request:
+    def read(self, body: bytes, most_checked: float = math.inf) -> Request:
         """Reads a JSON body.
 
+        Args:
+            body: The body.
+            most_checked: Maximum number of values to check one by one, which is done where the types of a request do
+                not fit.
+
         Raises:
+            Deferred: More values would have to be checked; `read_checked` does that.
             RequestProblem: The body is not JSON (400), has too many rows (413), or wrong fields (422).
         """
         began = time.perf_counter()
+        if len(body) > self.decoder.unchecked_bytes:
+            self.decoder.check_size(body)
         try:
             document = self._narrow(body)
             return Request(body, document.rows, self._narrow_is_within, document.timing, began)
@@ -152,6 +166,18 @@ class Predictor:
                 return Request(body, document.rows, False, document.timing, began)
         except REFUSALS:
             pass
+        # the first two brackets or braces are those of the request and of its list
+        if (body.count(b"{") + body.count(b"[") - 2) * len(self.model.contract.columns) > most_checked:
+            raise Deferred
+        return self.read_checked(body)
+
+    def read_checked(self, body: bytes) -> Request:
+        """Reads a JSON body value by value, which takes other spellings too and explains what is wrong.
+
+        Raises:
+            RequestProblem: As `read` does.
+        """
+        began = time.perf_counter()
         table, timing = self.decoder.decode(body)
         self.metrics.count_handed_on()
         return Request(body, list(zip(*table.values(), strict=True)), False, timing, began)
@@ -187,7 +213,7 @@ class Predictor:
         if not request.within and self._violations.find(self._row.matrix):
             return self.finish(request)
         scores = self._score_traced_row() if request.traced else self._row()
-        if not isfinite(sum(scores)):
+        if not math.isfinite(sum(scores)):
             return self.finish(request)
         code = self.answers.code(scores)
         self._kept += self._record
@@ -273,7 +299,7 @@ class Predictor:
         return codes
 
     def _measure(self) -> float:
-        """Seconds that a row takes, from the model alone: the example, alone or many times where that is fast."""
+        """Seconds that a row takes: to check each value, and to score the example, alone or many times if fast."""
         example = self.model.contract.example  # a contract written by hand may have none
         matrix = self.model.encode({name: [example.get(name)] for name in self.model.contract.names})
         for rows in (1, MEASURED_ROWS):
@@ -285,7 +311,7 @@ class Predictor:
                 taken.append(time.perf_counter() - began)
             if min(taken) > SLOW_S:
                 break
-        return min(taken) / rows
+        return min(taken) / rows + len(self.model.contract.columns) * SECONDS_A_VALUE
 
     def _is_whole(self, row: Any) -> bool:
         """The wide type takes any number where the contract has whole ones."""

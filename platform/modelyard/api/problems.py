@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -13,23 +14,33 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from modelyard.errors import ContractViolation, ModelNotFound, ModelyardError
+from modelyard.errors import ContractViolation, ModelNotFound, ModelyardError, nearest
 
 __all__ = [
     "MEDIA_TYPE",
+    "MOST_ERRORS",
     "FieldProblem",
+    "Hints",
     "ProblemDetails",
     "RequestProblem",
     "describe",
     "handle_problems",
     "pointer",
+    "shorten",
     "to_problem",
 ]
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-LONGEST = 80
+# of one request: a body can have any number of wrong fields
+MOST_ERRORS = 100
+LONGEST_NAME = 200
+LONGEST_VALUE = 80
+# comparing texts takes time by their number and their lengths
+MOST_HINT_CANDIDATES = 50
+LONGEST_HINT_NAME = 100
+ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
 
 
 class FieldProblem(BaseModel):
@@ -97,13 +108,41 @@ def pointer(*parts: str | int) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
+def shorten(text: str, longest: int = LONGEST_NAME) -> str:
+    """Return a text, cut to the length that a refusal may quote."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def describe(value: Any) -> str:
-    """Returns a received value as short JSON."""
+    """Return a received value as JSON of at most 80 characters.
+
+    Only the beginning of a long value is encoded, so the cost does not depend on its size.
+    """
+    if isinstance(value, str | bytes):
+        value = value[:LONGEST_VALUE]
+    text = ""
     try:
-        text = json.dumps(value, ensure_ascii=False, default=repr)
+        for part in ENCODER.iterencode(value):
+            text += part
+            if len(text) > LONGEST_VALUE:
+                break
     except (ValueError, RecursionError):
         text = f"a {type(value).__name__}"
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return shorten(text, LONGEST_VALUE)
+
+
+class Hints:
+    """Suggestions for one request: only its first unknown name gets one, since comparing texts is slow."""
+
+    def __init__(self) -> None:
+        self._given = False
+
+    def suggest(self, name: str, candidates: Collection[str]) -> str:
+        """Return the nearest candidates in words, or an empty text once the request has had a suggestion."""
+        if self._given or len(candidates) > MOST_HINT_CANDIDATES or len(name) > LONGEST_HINT_NAME:
+            return ""
+        self._given = True
+        return nearest(name, candidates)
 
 
 def handle_problems(app: FastAPI) -> None:
@@ -137,8 +176,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 async def _on_validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = []
-    for item in error.errors():
-        path, received = pointer(*item["loc"][1:]), describe(item.get("input"))
+    for item in islice(error.errors(), MOST_ERRORS):
+        path, received = shorten(pointer(*item["loc"][1:])), describe(item.get("input"))
         errors.append(FieldProblem(path=path, expected=item["msg"], received=received, detail=f"{path}: {item['msg']}"))
     detail = errors[0].detail if errors else "the request does not fit"
     return _response(RequestProblem(422, detail, errors))

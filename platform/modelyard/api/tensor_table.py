@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from modelyard.api.decoding import LONGEST_NAME, MOST_ERRORS
 from modelyard.api.fields import column_field
 from modelyard.api.models import class_text
 from modelyard.api.predict import Predictions
-from modelyard.api.problems import RequestProblem, describe
+from modelyard.api.problems import MOST_ERRORS, Hints, RequestProblem, describe
 from modelyard.api.tensors import NUMBERS, Datatype, Tensor, Values, cut, merge, read_values, write_tensor, wrong
 from modelyard.data.contract import Column, Contract, Target
 from modelyard.data.encoding import numbers
 from modelyard.data.rows import takes_numbers
-from modelyard.errors import ContractViolation, nearest
+from modelyard.errors import ContractViolation
 
 __all__ = ["Columns", "TensorReader", "TensorWriter", "natural_datatype"]
 
@@ -71,8 +71,6 @@ class TensorReader:
         Raises:
             RequestProblem: Inputs are malformed (400), have too many rows (413), or do not fit the contract (422).
         """
-        if not 0 < len(tensors) <= len(self._columns) + MOST_ERRORS:
-            raise RequestProblem(422, f"/inputs: expected {len(self._columns)} tensors, not {len(tensors)}")
         parts = cut(tensors, binary)
         rows = max((tensor.shape[0] for tensor in tensors if tensor.shape), default=0)
         if rows > self._max_rows:
@@ -93,11 +91,12 @@ class TensorReader:
             columns: The table.
             reason: Why, where no value for itself shows it.
         """
-        problems = [
+        refused = (
             wrong(422, ("inputs", place, "data", row, *inner), name, self._fields[name].expected, describe(value))
             for name, (place, inner) in columns.places.items()
             for row, value in self._refused(name, columns.table[name])
-        ]
+        )
+        problems = list(islice(refused, MOST_ERRORS))
         return merge(problems) if problems else RequestProblem(422, reason)
 
     def _refused(self, name: str, values: Values) -> Iterator[tuple[int, Any]]:
@@ -123,9 +122,10 @@ class TensorReader:
 
     def _read_columns(self, columns: Columns, tensors: Sequence[Tensor], parts: Sequence[memoryview | None]) -> None:
         problems: list[RequestProblem] = []
+        hints = Hints()
         for place, (tensor, part) in enumerate(zip(tensors, parts, strict=True)):
             try:
-                self._read_column(columns, tensor, place, part)
+                self._read_column(columns, tensor, place, part, hints)
             except RequestProblem as problem:
                 problems.append(problem)
         for name in self._columns.keys() - columns.places.keys():
@@ -138,12 +138,11 @@ class TensorReader:
         if problems:
             raise merge(problems)
 
-    def _read_column(self, columns: Columns, tensor: Tensor, place: int, raw: memoryview | None) -> None:
+    def _read_column(self, columns: Columns, tensor: Tensor, place: int, raw: memoryview | None, hints: Hints) -> None:
         name, path, rows = tensor.name, ("inputs", place), columns.rows
         column = self._columns.get(name)
         if column is None:
-            # comparing takes time by the length, and nobody means a column by a text like that
-            hint = nearest(name, self._columns) if len(name) <= LONGEST_NAME else ""
+            hint = hints.suggest(name, self._columns)
             raise wrong(422, (*path, "name"), name, "a column of the contract", describe(name), hint)
         if name in columns.places:
             raise wrong(400, (*path, "name"), name, "each tensor once", "a second one")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelyard.api.decoding import MOST_ERRORS
-from modelyard.api.problems import FieldProblem, RequestProblem, describe, pointer
+from modelyard.api.problems import MOST_ERRORS, FieldProblem, RequestProblem, describe, pointer
 
 __all__ = ["NUMBERS", "Datatype", "Tensor", "Values", "cut", "merge", "read_values", "write_tensor", "wrong"]
 
@@ -35,6 +34,7 @@ IN_JSON: dict[str, tuple[str, frozenset[type]]] = {
     **dict.fromkeys(WHOLE, ("a whole number", frozenset({int, type(None)}))),
 }
 LENGTH_BYTES = 4
+LARGEST_SIZE = 2**63 - 1
 
 
 class TensorParameters(BaseModel):
@@ -42,7 +42,7 @@ class TensorParameters(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    binary_data_size: Annotated[int, Field(strict=True, ge=0)] | None = Field(
+    binary_data_size: Annotated[int, Field(strict=True, ge=0, le=LARGEST_SIZE)] | None = Field(
         None, description="Bytes of its values behind the JSON, in the order of the tensors; none: they are in `data`."
     )
 
@@ -52,7 +52,7 @@ class Tensor(BaseModel):
 
     name: str
     datatype: Datatype
-    shape: Annotated[list[Annotated[int, Field(strict=True, ge=0)]], Field(max_length=8)]
+    shape: Annotated[list[Annotated[int, Field(strict=True, ge=0, le=LARGEST_SIZE)]], Field(max_length=8)]
     parameters: TensorParameters | None = None
     data: list[Any] | None = Field(None, description="The values, in one list or in a list for each row.")
 
@@ -148,7 +148,7 @@ def wrong(status: int, path: Path, name: str, expected: str, received: str, hint
 
 def merge(problems: Sequence[RequestProblem]) -> RequestProblem:
     """Returns one refusal for all that is wrong: malformed where any is."""
-    errors = [error for problem in problems for error in problem.details.errors][:MOST_ERRORS]
+    errors = list(islice((error for problem in problems for error in problem.details.errors), MOST_ERRORS))
     others = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return RequestProblem(min(problem.details.status for problem in problems), errors[0].detail + others, errors)
 

@@ -26,10 +26,10 @@ from modelyard.api.v2_messages import (
     ModelMetadata,
     OutputParameters,
     Readiness,
+    RequestReader,
     ServerMetadata,
     TensorMetadata,
     V2Problem,
-    read_request,
 )
 from modelyard.errors import ContractViolation
 from modelyard.models.model import Model
@@ -133,12 +133,13 @@ class Infer(_Endpoint, Prediction):
         super().__init__(metrics)
         self._predictor = predictor
         contract = predictor.model.contract
+        self._messages = RequestReader(len(contract.columns), predictor.max_rows)
         self._reader = TensorReader(contract, predictor.max_rows)
         self._writer = TensorWriter(contract.target)
 
     def read(self, body: bytes, headers: Headers) -> Inference:
         """Returns the rows of a body."""
-        request, binary = read_request(body, headers)
+        request, binary = self._messages.read(body, headers)
         return Inference(request.id, self._reader.read(request.inputs, binary), self._wanted(request))
 
     def seconds(self, request: Inference) -> float:

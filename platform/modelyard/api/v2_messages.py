@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from modelyard.api.decoding import MOST_ERRORS
+from modelyard.api.decoding import SPARE_VALUES
 from modelyard.api.endpoints import Headers
-from modelyard.api.problems import ProblemDetails, RequestProblem, describe
+from modelyard.api.json_size import JsonLimits
+from modelyard.api.problems import MOST_ERRORS, ProblemDetails, RequestProblem, describe
 from modelyard.api.tensors import Datatype, Tensor, merge, wrong
 
 __all__ = [
@@ -20,15 +21,17 @@ __all__ = [
     "ModelMetadata",
     "OutputParameters",
     "Readiness",
+    "RequestReader",
     "ServerMetadata",
     "TensorMetadata",
     "V2Problem",
-    "read_request",
 ]
 
 # says how long the JSON is where tensors follow it
 JSON_LENGTH = "Inference-Header-Content-Length"
 LONGEST_LENGTH = 18  # digits
+# values may come in a list for each row, even those of a single column
+NESTED_LISTS = 100_000
 Strict = Annotated[bool, Field(strict=True)]
 
 
@@ -120,26 +123,52 @@ class V2Problem(ProblemDetails):
     error: str = Field(description="The detail.")
 
 
-def read_request(body: bytes, headers: Headers) -> tuple[InferRequest, memoryview]:
-    """Reads a request; NaN is taken, since tritonclient sends it.
+class RequestReader:
+    """Reads inference requests.
 
-    Returns:
-        The request, and what follows its JSON.
-
-    Raises:
-        RequestProblem: It is malformed (400).
+    Args:
+        columns: Number of columns of the contract.
+        max_rows: Maximum number of rows in one request.
     """
-    document, binary = _split(body, headers)
-    try:
-        found = from_json(document)
-    except ValueError as error:
-        hint = f"; where tensors follow it, {JSON_LENGTH} must say where it ends"
-        raise RequestProblem(400, f"the body is not JSON: {error}{hint}") from None
-    try:
-        return InferRequest.model_validate(found), binary
-    except ValidationError as error:
-        problems = [_malformed(item, found) for item in error.errors(include_url=False)[:MOST_ERRORS]]
-        raise merge(problems) from None
+
+    def __init__(self, columns: int, max_rows: int) -> None:
+        self._columns = columns
+        # a few tensors too many are named one by one
+        self._max_inputs = columns + MOST_ERRORS
+        self._limits = JsonLimits(
+            containers=4 * (self._max_inputs + MOST_ERRORS) + max_rows + NESTED_LISTS,
+            values=max_rows * columns + SPARE_VALUES,
+            remedy=f"send at most {max_rows} rows in one request, and the values of a tensor in one flat list",
+        )
+
+    def read(self, body: bytes, headers: Headers) -> tuple[InferRequest, memoryview]:
+        """Read a request; NaN is accepted, since tritonclient sends it.
+
+        Returns:
+            The request, and the bytes that follow its JSON.
+
+        Raises:
+            RequestProblem: The request is malformed (400), too large (413), or has too many inputs (422).
+        """
+        document, binary = _split(body, headers)
+        self._limits.check(document)
+        try:
+            found = from_json(document)
+        except ValueError as error:
+            hint = f"; where tensors follow it, {JSON_LENGTH} must say where it ends"
+            raise RequestProblem(400, f"the body is not JSON: {error}{hint}") from None
+        self._check_inputs(found)
+        try:
+            return InferRequest.model_validate(found), binary
+        except ValidationError as error:
+            problems = [_malformed(item, found) for item in error.errors(include_url=False)[:MOST_ERRORS]]
+            raise merge(problems) from None
+
+    def _check_inputs(self, document: Any) -> None:
+        """Check the number of inputs before each of them is validated."""
+        inputs = document.get("inputs") if isinstance(document, dict) else None
+        if isinstance(inputs, list) and not 0 < len(inputs) <= self._max_inputs:
+            raise RequestProblem(422, f"/inputs: expected {self._columns} tensors, not {len(inputs)}")
 
 
 def _split(body: bytes, headers: Headers) -> tuple[bytes, memoryview]:
@@ -159,7 +188,8 @@ def _malformed(item: Any, document: Any) -> RequestProblem:
     path = item["loc"]
     name = ""
     if len(path) > 1 and path[0] in ("inputs", "outputs") and isinstance(document[path[0]][path[1]], dict):
-        name = str(document[path[0]][path[1]].get("name", ""))
+        given = document[path[0]][path[1]].get("name", "")
+        name = given if isinstance(given, str) else ""
     if item["type"] == "missing":
         return wrong(400, path, name, "a value", "nothing")
     expected = "an object" if item["type"] == "model_type" else item["msg"].removeprefix("Input should be ")
