@@ -20,6 +20,7 @@ from time import time
 
 from siphashc import siphash
 
+from modelyard.api.keys import read_key_file
 from modelyard.data.contract import Target
 from modelyard.errors import ConfigError
 
@@ -116,12 +117,7 @@ class PredictionIds:
 
 
 def _read_keys(path: str) -> list[bytes]:
-    try:
-        lines = Path(path).read_bytes().splitlines()
-    except OSError as error:
-        raise ConfigError(
-            "serving.feedback_key_file", f"{Path(path).absolute()} cannot be read: {error.strerror}"
-        ) from None
+    lines = read_key_file(Path(path).absolute(), "serving.feedback_key_file").splitlines()
     keys = [line.strip() for line in lines if line.strip()]
     if not keys or not all(LEAST_KEY <= len(key) <= LONGEST_KEY for key in keys):
         raise ConfigError(
