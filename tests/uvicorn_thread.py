@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,16 @@ __all__ = ["running"]
 
 
 @contextmanager
-def running(folder: Path, **serving: Any) -> Iterator[tuple[str, int, Serving]]:
+def running(
+    folder: Path, *, http: str = "auto", routers: Sequence[str] = (), **serving: Any
+) -> Iterator[tuple[str, int, Serving]]:
     """A uvicorn with the application, in a thread of its own."""
-    settings = Settings.model_validate({"serving": serving})
+    settings = Settings.model_validate({"serving": serving, "api": {"routers": routers}})
     one = Serving(load_served(folder, settings), settings)
     app = build_app(one)
     app.add_middleware(Lane, **one.lane)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, http=http, log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

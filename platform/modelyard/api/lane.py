@@ -30,6 +30,7 @@ from modelyard.api.observation import GONE, OTHER, Observer
 from modelyard.api.one_write import OneWrite
 from modelyard.api.page import PAGE_PATHS
 from modelyard.api.problems import RequestProblem, to_problem
+from modelyard.api.protocol import Connections, abort, install
 from modelyard.api.settle import settle
 from modelyard.config.models import ServingSettings
 from modelyard.monitoring.metrics import PredictionMetrics
@@ -86,6 +87,7 @@ class Lane:
         self._open: frozenset[str] = PAGE_PATHS if serving.page else frozenset()
         self._drain = Drain(serving.drain_seconds)
         self._in_flight = InFlight(serving.client_timeout_s)
+        self._connections = Connections(serving, lambda code: metrics.route(OTHER).observe(code, 0.0))
         self._one_write = OneWrite()
         self._thread = ThreadPoolExecutor(1, "modelyard-heavy")
         self._flush: asyncio.TimerHandle | None = None
@@ -124,6 +126,11 @@ class Lane:
             root.middleware_stack = _for_origins(front, origins) if origins else front
         if not self._one_write.possible:
             logger.warning("uvicorn is not as expected: answers take the way through its `send`, and cost more")
+        if not install(self._connections):
+            logger.warning(
+                "unsupported server: connections, their headers and their idle time have no limits; "
+                "serve with uvicorn and httptools"
+            )
         # it would take as long as a prediction, only to be dropped
         logging.getLogger("uvicorn.access").propagate = False
         self._drain.own_signal()
@@ -174,6 +181,7 @@ class Lane:
         except asyncio.CancelledError:
             if not self._in_flight.was_late(task):
                 raise
+            abort(send)
         finally:
             self._in_flight.leave(task)
         seconds = perf_counter() - began

@@ -182,12 +182,38 @@ class ServingSettings(_Group):
     max_body_bytes: int = Field(
         4 * 2**20, ge=1024, description="Longest body of a request, in bytes, inflated where it is gzip."
     )
+    max_inflight_mb: int = Field(
+        64,
+        ge=1,
+        description="Maximum MiB of request bodies that a worker holds at the same time, and of answers that clients "
+        "leave unread; further requests with a body get 429, and the slowest reader loses its connection. Bodies that "
+        "come in one piece with their headers (up to 64 KiB) are not counted.",
+    )
     client_timeout_s: float = Field(
-        10.0, gt=0, description="Seconds that a client may take to send a body; a slower one holds a place of others."
+        10.0,
+        gt=0,
+        description="Seconds that a client may take to send its headers, to send a body, or to read an answer; a "
+        "slower one holds a place of others.",
     )
     max_concurrency: int = Field(
         256, ge=1, description="Most requests at the same time, a worker; the next one is told at once to come back."
     )
+    max_connections: int = Field(
+        1024,
+        ge=1,
+        description="Maximum open connections per worker; for a further one the oldest connection without a request "
+        "is closed, so that probes are answered. Limited to what `ulimit -n` allows.",
+    )
+    idle_timeout_s: float = Field(
+        75.0,
+        gt=0,
+        description="Seconds that a connection may wait for its next request; longer than the idle timeout of the "
+        "proxy in front (often 60), or the proxy sends requests to connections that are just being closed.",
+    )
+    max_header_bytes: int = Field(
+        16 * 1024, ge=1024, description="Maximum bytes of a request's URL and headers together; more get 431."
+    )
+    max_headers: int = Field(100, ge=8, description="Maximum number of headers of a request; more get 431.")
     inline_ms: float = Field(
         5.0,
         ge=0,
