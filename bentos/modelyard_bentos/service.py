@@ -103,6 +103,9 @@ class _Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._lane is None:
             self._lane = Lane(self._choose, **_serving().lane)
+        if scope["type"] == "lifespan":
+            # a redirect would name the host that the client named
+            scope["app"].router.redirect_slashes = False
         await self._lane(scope, receive, send)
 
     async def _choose(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -153,6 +156,8 @@ service = bentoml.service(
     labels=dict(_settings.serving.labels),
     workers=_settings.api.workers,
     logging={"access": {"enabled": False}},
+    # they have the path of a request as a label, so that any client can make series; the lane serves ours
+    metrics={"enabled": False},
 )(_Service)
 service.mount_asgi_app(_Behind(), path="/", name="modelyard")
 service.add_asgi_middleware(_Front)

@@ -66,6 +66,8 @@ def build_app(serving: Serving) -> FastAPI:
         description=f"Predicts {model.contract.target.name}.",
         redoc_url=None,
         telemetry=NO_TELEMETRY,
+        # a redirect would name the host that the client named
+        redirect_slashes=False,
     )
     app.state.model_service = ModelService(settings)
     app.state.model_service.load_model(model.name, model)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
+from collections.abc import Callable
 
 from starlette.types import Message, Receive
 
 from modelyard.api.problems import RequestProblem
 
-__all__ = ["Disconnected", "InFlight", "inflate", "rest_of_body", "too_large", "too_slow"]
+__all__ = ["Disconnected", "InFlight", "inflate", "replay", "rest_of_body", "too_large", "too_slow"]
 
 SWEEP_S = 0.5
 PATIENCE = 4
@@ -22,16 +23,20 @@ class Disconnected(Exception):  # no error: the client went away
 
 
 class InFlight:
-    """The requests that are being answered, and how long each may take to come in or go out.
+    """The requests that are being answered, how long each may take to come in or go out, and their bodies' bytes.
 
     One sweep for all of them, since a timer for each costs as much as reading one does.
 
     Args:
         seconds: How long a client may take.
+        max_bytes: Maximum bytes of all bodies.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, max_bytes: int) -> None:
         self._seconds = seconds
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._held: dict[asyncio.Task[None], int] = {}
         self._waiting: dict[asyncio.Task[None], float] = {}
         self._late: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -60,6 +65,29 @@ class InFlight:
     def leave(self, task: asyncio.Task[None]) -> None:
         """Ends a request."""
         self._waiting.pop(task, None)
+        if self._held:
+            self._bytes -= self._held.pop(task, 0)
+
+    def hold(self, task: asyncio.Task[None], size: int) -> None:
+        """Counts the body of a request until the request ends. A size that is not larger than before changes nothing.
+
+        Args:
+            task: Of the request.
+            size: Bytes of its body that were announced or read, or to which it was inflated.
+
+        Raises:
+            RequestProblem: All bodies together would be larger than the limit (429).
+        """
+        held = self._held.get(task, 0)
+        if size <= held:
+            return
+        others = self._bytes - held
+        # one body is always let in, however small the limit
+        if others and others + size > self._max_bytes:
+            detail = f"bodies of {self._max_bytes:,} bytes are being read and answered already; try again in a second"
+            raise RequestProblem(429, detail, headers={"Retry-After": "1", "Connection": "close"})
+        self._held[task] = size
+        self._bytes = others + size
 
     def was_late(self, task: asyncio.Task[None]) -> bool:
         """Whether a cancellation came from the sweep, which it then takes back."""
@@ -80,7 +108,7 @@ class InFlight:
             self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
 
-async def rest_of_body(message: Message, receive: Receive, limit: int) -> bytes:
+async def rest_of_body(message: Message, receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
     """Reads a body that did not come in one piece.
 
     What is too long is read on for a while: a client that still sends when the connection is closed may never see
@@ -90,9 +118,10 @@ async def rest_of_body(message: Message, receive: Receive, limit: int) -> bytes:
         message: The first piece.
         receive: Gives the others.
         limit: Most bytes.
+        hold: Called with the bytes that are kept so far.
 
     Raises:
-        RequestProblem: It is longer (413).
+        RequestProblem: It is longer (413), or `hold` raised it.
         Disconnected: The client went away.
     """
     parts: list[bytes] = []
@@ -101,13 +130,30 @@ async def rest_of_body(message: Message, receive: Receive, limit: int) -> bytes:
         part: bytes = message.get("body", b"")
         size += len(part)
         if size <= limit:
+            hold(size)
             parts.append(part)
+        else:
+            parts.clear()
         if not message.get("more_body") or size > PATIENCE * limit:
             if size > limit:
                 raise too_large(limit)
             return b"".join(parts)
         message = await receive()
     raise Disconnected
+
+
+def replay(message: Message, receive: Receive) -> Receive:
+    """Returns what gives a message that was received already, and then what follows it."""
+    given = False
+
+    async def receive_again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return message
+
+    return receive_again
 
 
 def inflate(body: bytes, limit: int) -> bytes:

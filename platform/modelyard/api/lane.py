@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelyard.api.drain import Drain
 from modelyard.api.endpoints import Answer, Endpoint, Fixed, Headers, Prediction, Scrape, refusal
-from modelyard.api.intake import Disconnected, InFlight, inflate, rest_of_body, too_large, too_slow
+from modelyard.api.intake import Disconnected, InFlight, inflate, replay, rest_of_body, too_large, too_slow
 from modelyard.api.keys import Keys, no_key
 from modelyard.api.observation import GONE, OTHER, Observer
 from modelyard.api.one_write import OneWrite
@@ -45,12 +45,15 @@ Result = TypeVar("Result")
 # beyond this even reading a body is work for the thread
 INLINE_BYTES = 64 * 1024
 FLUSH_S = 0.1
+MEBIBYTE = 2**20
 # below it nothing is handed on: clients of that protocol read errors of another shape
 V2 = "/v2/"
 PROBES = frozenset({"/livez", "/readyz", "/startupz", "/healthz", "/v2/health/live", "/v2/health/ready"})
 LOOKS = frozenset({"GET", "HEAD"})
 REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 CLOSE = (b"connection", b"close")
+# of RFC 6455, 7.4.1
+POLICY_VIOLATION = 1008
 SAFETY = (b"x-content-type-options", b"nosniff")
 
 
@@ -84,9 +87,9 @@ class Lane:
         self._observer = observer
         self._turns = observer.turns
         self._keys = Keys(serving.keys_file) if serving.keys_file else None
-        self._open: frozenset[str] = PAGE_PATHS if serving.page else frozenset()
+        self._page: frozenset[str] = PAGE_PATHS if serving.page else frozenset()
         self._drain = Drain(serving.drain_seconds)
-        self._in_flight = InFlight(serving.client_timeout_s)
+        self._in_flight = InFlight(serving.client_timeout_s, serving.max_inflight_mb * MEBIBYTE)
         self._connections = Connections(serving, lambda code: metrics.route(OTHER).observe(code, 0.0))
         self._one_write = OneWrite()
         self._thread = ThreadPoolExecutor(1, "modelyard-heavy")
@@ -108,6 +111,8 @@ class Lane:
         if scope["type"] == "lifespan":
             self._start(scope)
             return self.app(scope, receive, self._closing(send))
+        if scope["type"] == "websocket" and not self._inner:
+            return self._hand_on_websocket(scope, receive, send)
         return self._observer.resume(self.app, scope, receive, send)
 
     def _start(self, scope: Scope) -> None:
@@ -158,7 +163,7 @@ class Lane:
         code, answer = GONE, None
         try:
             try:
-                self._admit(scope, headers, endpoint, began)
+                self._admit(scope, headers, endpoint, task, began)
                 if endpoint.reads:
                     answer = await self._predict(seen or endpoint, headers, receive, task)
                 else:
@@ -200,9 +205,8 @@ class Lane:
         assert isinstance(endpoint, Prediction)
         message = await receive()
         body: bytes = message.get("body", b"")
-        limit = self._serving.max_body_bytes
-        if message.get("more_body", message["type"] != "http.request") or len(body) > limit:
-            body = await rest_of_body(message, receive, limit)
+        if message.get("more_body", message["type"] != "http.request") or len(body) > self._serving.max_body_bytes:
+            body = await self._rest_of_body(message, headers, receive, task)
         if b"content-encoding" in headers:
             body = await self._inflate(body, headers[b"content-encoding"], task)
         if len(body) > INLINE_BYTES:
@@ -219,21 +223,51 @@ class Lane:
         assert isinstance(endpoint, Fixed)
         return endpoint.answer(self._drain.draining)
 
-    def _admit(self, scope: Scope, headers: Headers, endpoint: Endpoint, began: float) -> None:
-        """Refuses what can be refused before a body is read; one that is long would be read in vain."""
+    async def _rest_of_body(
+        self, message: Message, headers: Headers, receive: Receive, task: asyncio.Task[None]
+    ) -> bytes:
+        self._hold_announced(headers, task)
+        limit = self._serving.max_body_bytes
+        return await rest_of_body(message, receive, limit, lambda size: self._in_flight.hold(task, size))
+
+    def _hold_announced(self, headers: Headers, task: asyncio.Task[None]) -> None:
+        """Counts a body by its announced length; one that is too long is refused by its length, and never kept."""
+        length = _length(headers)
+        if length <= self._serving.max_body_bytes:
+            self._in_flight.hold(task, int(length))
+
+    def _admit(
+        self, scope: Scope, headers: Headers, endpoint: Endpoint | None, task: asyncio.Task[None], began: float
+    ) -> None:
+        """Refuses what can be refused before a body is read; one that is long would be read in vain.
+
+        Args:
+            scope: Of the request.
+            headers: Of the request.
+            endpoint: Answers it; None where the framework does.
+            task: Of the request.
+            began: When it came.
+        """
         try:
-            if self._keys is not None and scope["path"] not in PROBES and not self._keys.admits(headers, began):
+            if self._keys is not None and not self._is_open(scope) and not self._keys.admits(headers, began):
                 raise no_key()
             method = scope["method"]
-            if endpoint.method and method != endpoint.method and not (method == "HEAD" and endpoint.method == "GET"):
+            if (
+                endpoint is not None
+                and endpoint.method
+                and method != endpoint.method
+                and not (method == "HEAD" and endpoint.method == "GET")
+            ):
                 detail = f"{scope['path']} does not answer {method}; it answers {endpoint.method}"
                 raise RequestProblem(405, detail, headers={"Allow": endpoint.method})
             # never a probe: a busy process would be restarted, with all that it is answering
-            if endpoint.reads and len(self._in_flight) > self._serving.max_concurrency:
+            if (endpoint is None or endpoint.reads) and len(self._in_flight) > self._serving.max_concurrency:
                 detail = f"{self._serving.max_concurrency} requests are being answered already; try again in a second"
                 raise RequestProblem(429, detail, headers={"Retry-After": "1"})
-            if b"expect" in headers and _length(headers) > self._serving.max_body_bytes:
-                raise too_large(self._serving.max_body_bytes)
+            if b"expect" in headers:
+                if _length(headers) > self._serving.max_body_bytes:
+                    raise too_large(self._serving.max_body_bytes)
+                self._hold_announced(headers, task)
         except RequestProblem as problem:
             if _length(headers) > INLINE_BYTES:
                 problem.headers["Connection"] = "close"
@@ -246,8 +280,12 @@ class Lane:
         if encoding.lower() != b"gzip":
             raise RequestProblem(415, f"Content-Encoding: {encoding.decode('latin-1')} is not known; use gzip or none")
         if len(body) <= INLINE_BYTES // 8:
-            return inflate(body, limit)
-        return await self._in_thread(task, lambda: inflate(body, limit))
+            inflated = inflate(body, limit)
+        else:
+            inflated = await self._in_thread(task, lambda: inflate(body, limit))
+        if len(inflated) > INLINE_BYTES:
+            self._in_flight.hold(task, len(body) + len(inflated))
+        return inflated
 
     async def _in_thread(self, task: asyncio.Task[None], work: Callable[[], Result]) -> Result:
         self._in_flight.await_client(task, False)
@@ -281,17 +319,64 @@ class Lane:
         self._flush = None
         self._metrics.flush()
 
+    def _is_open(self, scope: Scope) -> bool:
+        """Whether a path needs no key."""
+        path = scope["path"]
+        return path in PROBES or (path in self._page and scope["method"] in LOOKS)
+
     async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets the framework answer, behind our keys and with our headers."""
+        """Lets the framework answer, behind our keys and limits and with our headers."""
         began = perf_counter()
         headers: Headers = dict(scope["headers"])
         request_id = self._request_id(headers)
-        is_open = scope["path"] in self._open and scope["method"] in LOOKS
-        if self._keys is not None and not is_open and not self._keys.admits(headers, began):
-            answer = refusal(no_key())
-            await self._send(answer, request_id, send)
-            self._observer.end(scope, OTHER, answer.status, perf_counter() - began, request_id)
+        task = self._in_flight.enter()
+        try:
+            refused, receive = await self._read_ahead(scope, headers, receive, task, began)
+            if refused is None:
+                await self._observer.hand_on(self.app, scope, receive, self._with_headers(send, request_id), request_id)
+                return
+            await self._send(refused, request_id, send)
+        except Disconnected:
             return
+        except asyncio.CancelledError:
+            if not self._in_flight.was_late(task):
+                raise
+            abort(send)
+            return
+        finally:
+            self._in_flight.leave(task)
+        seconds = perf_counter() - began
+        self._observer.end(scope, OTHER, refused.status, seconds, request_id)
+        self._metrics.route(OTHER).observe(refused.status, seconds)
+
+    async def _read_ahead(
+        self, scope: Scope, headers: Headers, receive: Receive, task: asyncio.Task[None], began: float
+    ) -> tuple[Answer | None, Receive]:
+        """Reads a body within the limits before the framework is called, which has none.
+
+        Returns:
+            A refusal if the request is beyond them, and what gives the body to the framework.
+        """
+        try:
+            self._admit(scope, headers, None, task, began)
+            if b"content-length" in headers or b"transfer-encoding" in headers:
+                message = await receive()
+                if message.get("more_body", message["type"] != "http.request"):
+                    body = await self._rest_of_body(message, headers, receive, task)
+                    message = {"type": "http.request", "body": body, "more_body": False}
+                elif len(message["body"]) > self._serving.max_body_bytes:
+                    raise too_large(self._serving.max_body_bytes)
+                receive = replay(message, receive)
+        except RequestProblem as problem:
+            return refusal(problem), receive
+        except asyncio.CancelledError:
+            if not self._in_flight.was_late(task):
+                raise
+            return refusal(too_slow(self._serving.client_timeout_s)), receive
+        self._in_flight.await_client(task, False)
+        return None, receive
+
+    def _with_headers(self, send: Send, request_id: bytes) -> Send:
         further = [(b"x-request-id", request_id), SAFETY]
 
         async def send_with_ours(message: Message) -> None:
@@ -300,7 +385,15 @@ class Lane:
                 message["headers"] = [*message.get("headers", ()), *further, *closing]
             await send(message)
 
-        await self._observer.hand_on(self.app, scope, receive, send_with_ours, request_id)
+        return send_with_ours
+
+    async def _hand_on_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets the framework accept a WebSocket, behind our keys; a server answers a refused handshake with 403."""
+        if self._keys is None or self._keys.admits(dict(scope["headers"]), perf_counter()):
+            await self._observer.resume(self.app, scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "a key is needed"})
 
 
 def _length(headers: Headers) -> float:
