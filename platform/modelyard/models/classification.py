@@ -1,4 +1,4 @@
-"""How good the answers of a classifier are."""
+"""Evaluation of a classifier."""
 
 from __future__ import annotations
 
@@ -23,31 +23,41 @@ from modelyard.models.curves import (
     receiver_operating,
     threshold_table,
 )
-from modelyard.models.figures import Figure, FigureReport
+from modelyard.models.figures import Figure, FigureReport, check_rows
 from modelyard.models.intervals import bootstrap
 from modelyard.models.metrics import METRICS
 from modelyard.utils.types import Label, Task
 
 __all__ = ["ClassificationReport", "evaluate_classification_model"]
 
-ANSWER_METRICS = frozenset({"accuracy", "balanced_accuracy", "f1", "f1_macro"})
 MOST_CURVES = 10
+MOST_SHOWN = 10
+# of float32 rounding, and of probabilities that were rounded to two or three digits
+PROBABILITY_TOLERANCE = 1e-6
+SUM_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
 class ClassificationReport(FigureReport):
-    """What an evaluation of a classifier found; reads like a mapping of its figures' values.
+    """Evaluation of a classifier: a mapping of metrics by name, and what stands behind them.
+
+    ``report["f1"]`` is a value, ``report.figures["f1"]`` has its interval. Iterating gives the metrics alone, so that
+    ``dict(report)`` is a mapping of floats; ``report["confusion_matrix"]`` is the array of `confusion`.
+
+    ``precision``, ``recall`` and ``f1`` are those of the positive class of two, and macro averages of more classes.
+    Names with ``_macro`` and ``_weighted`` are averages over the classes in either case. More than two classes have
+    ``roc_auc_ovr`` and ``roc_auc_ovo`` in place of ``roc_auc``.
 
     Attributes:
         kind: Tells the two reports apart in JSON.
         rows: Number of rows.
-        classes: Labels; binary: (negative, positive).
+        classes: Labels in the order of the probabilities' columns; binary: (negative, positive).
         figures: Metrics by name, with intervals; those of probabilities only where these were given.
-        confusion: Counts, one row an actual class, one column an answered one.
+        confusion: Numbers of rows, a row for each actual class, a column for each predicted class.
         per_class: Precision and recall of each class.
-        threshold: The binary threshold that the model answers with.
-        thresholds: What other thresholds would answer; binary only.
-        calibration: Bins of like probability, of the positive class or of the answered one (multiclass).
+        threshold: The binary threshold that the model decides with.
+        thresholds: What other thresholds would decide; binary only.
+        calibration: Bins of like probability, of the positive class or of the predicted one (multiclass).
         calibration_error: Expected calibration error over these bins.
         roc: ROC curves: of the positive class, or of each of the first ten classes against the rest.
         precision_recall: Precision-recall curves of the same classes.
@@ -66,6 +76,10 @@ class ClassificationReport(FigureReport):
     precision_recall: tuple[Curve, ...] = ()
     kind: Literal["classification"] = "classification"
 
+    def __getitem__(self, name: str) -> Any:
+        """Returns a metric's value, or the array of numbers of rows for ``confusion_matrix``."""
+        return np.array(self.confusion) if name == "confusion_matrix" else super().__getitem__(name)
+
 
 def evaluate_classification_model(
     y_true: Any,
@@ -76,34 +90,40 @@ def evaluate_classification_model(
     threshold: float = 0.5,
     seed: int = 0,
 ) -> ClassificationReport:
-    """Measures the answers of a classifier.
+    """Measures the predictions of a classifier.
 
     Args:
         y_true: Actual labels, shape (n,).
-        y_pred: Answered labels, shape (n,).
+        y_pred: Predicted labels, shape (n,).
         y_proba: Probabilities, shape (n, classes), or (n,) of the positive class.
-        classes: Labels in the order of the probabilities' columns; none: sorted, or with two classes in the
-            order that the answers show.
-        threshold: What the model answers the positive class above; marks its row of the threshold table.
+        classes: Labels in the order of the columns of `y_proba`; of two, the second is the positive class. Defaults
+            to the labels of `y_true` and `y_pred` in ascending order, which is the order of scikit-learn's
+            ``classes_`` and of ``Model.predict_proba``.
+        threshold: Probability above which the model decides for the positive class; marks its row of the threshold
+            table.
         seed: Seed of the bootstrap.
 
     Raises:
-        UsageError: The arguments do not fit each other.
+        UsageError: The arguments do not fit each other, a label is missing or of another type than the others, or a
+            probability is not one.
+
+    Example:
+        >>> report = evaluate_classification_model(["no", "yes", "yes"], ["no", "yes", "no"], [0.1, 0.9, 0.4])
+        >>> report["recall"], report["confusion_matrix"].tolist()
+        (0.5, [[1, 0], [1, 1]])
     """
-    actual, answered = _labels(y_true), _labels(y_pred)
-    probabilities = None if y_proba is None else _probabilities(y_proba)
-    _check_lengths(len(actual), len(answered), probabilities)
-    labels = _classes(actual, answered, probabilities) if classes is None else tuple(_labels(classes))
-    if probabilities is not None and probabilities.shape[1] != len(labels):
-        raise UsageError(
-            f"y_proba has {probabilities.shape[1]} columns and there are {len(labels)} classes; "
-            "pass classes= in the order of the columns"
-        )
-    y, predicted = _codes(actual, labels, "y_true"), _codes(answered, labels, "y_pred")
-    confusion = confusion_matrix(y, predicted, len(labels))
+    actual, predicted = _labels(y_true, "y_true"), _labels(y_pred, "y_pred")
+    check_rows(y_true=len(actual), y_pred=len(predicted))
+    labels = _sorted_classes(actual, predicted) if classes is None else _given_classes(classes)
+    probabilities = None
+    if y_proba is not None:
+        probabilities = _probabilities(y_proba, len(labels))
+        check_rows(y_true=len(actual), y_proba=len(probabilities))
+    y, codes = _codes(actual, labels, "y_true"), _codes(predicted, labels, "y_pred")
+    confusion = confusion_matrix(y, codes, len(labels))
     names = tuple(str(label) for label in labels)
-    figures = _figures(y, predicted, probabilities, len(labels), seed)
-    extras = {} if probabilities is None else _of_probabilities(y, predicted, probabilities, names, threshold)
+    figures = _figures(y, codes, probabilities, len(labels), seed)
+    extras = {} if probabilities is None else _of_probabilities(y, codes, probabilities, names, threshold)
     return ClassificationReport(len(y), labels, figures, confusion, class_figures(confusion, names), **extras)
 
 
@@ -111,11 +131,11 @@ def _figures(
     y: NDArray[np.int64], predicted: NDArray[np.int64], probabilities: NDArray[Any] | None, classes: int, seed: int
 ) -> dict[str, Figure]:
     task: Task = "binary" if classes == 2 else "multiclass"
-    fitting = [metric.name for metric in METRICS.values() if task in metric.tasks]
-    answers = np.eye(classes)[predicted]
-    found = bootstrap(y, answers, tuple(name for name in fitting if name in ANSWER_METRICS), seed=seed)
+    fitting = [metric for metric in METRICS.values() if task in metric.tasks]
+    decisions = tuple(metric.name for metric in fitting if metric.decision is not None)
+    found = bootstrap(y, np.eye(classes)[predicted], decisions, seed=seed)
     if probabilities is not None:
-        graded = tuple(name for name in fitting if name not in ANSWER_METRICS)
+        graded = tuple(metric.name for metric in fitting if metric.decision is None)
         found = {**bootstrap(y, probabilities, graded, seed=seed), **found}
     return found
 
@@ -149,51 +169,77 @@ def _of_probabilities(
     return found
 
 
-def _labels(values: Any) -> list[Label]:
-    return list(np.asarray(values, dtype=None if hasattr(values, "dtype") else object).ravel().tolist())
+def _labels(values: Any, where: str) -> list[Label]:
+    labels = np.asarray(values, dtype=None if hasattr(values, "dtype") else object).ravel().tolist()
+    for row, label in enumerate(labels, 1):
+        known = isinstance(label, str | bool | int | float)
+        if not known or label != label:  # NaN differs from itself
+            problem = "is null" if known or label is None else f"is of type {type(label).__name__}"
+            raise UsageError(
+                f"{where}, row {row}: the label {problem}; labels are texts, numbers or booleans, so convert it or "
+                "drop the row from all arguments"
+            )
+    return labels
 
 
-def _probabilities(values: Any) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
-    return np.stack([1.0 - array, array], axis=1) if array.ndim == 1 else array
+def _sorted_classes(actual: list[Label], predicted: list[Label]) -> tuple[Label, ...]:
+    """The labels in the order of scikit-learn's ``classes_``."""
+    first: dict[str, str] = {}
+    for where, labels in (("y_true", actual), ("y_pred", predicted)):
+        for label in dict.fromkeys(labels):
+            kind = "text" if isinstance(label, str) else "number"
+            first.setdefault(kind, f"{where} holds the {kind} {repr(label)[:40]}")
+    if len(first) > 1:
+        raise UsageError(f"{' and '.join(first.values())}; convert the labels to one type, or pass classes=")
+    return tuple(sorted({*actual, *predicted}))
 
 
-def _check_lengths(actual: int, answered: int, probabilities: NDArray[np.float64] | None) -> None:
-    if not actual:
-        raise UsageError("y_true has no rows; an evaluation needs at least one")
-    if answered != actual:
-        raise UsageError(f"y_true has {actual} rows and y_pred {answered}; pass answers to the same rows")
-    if probabilities is not None and len(probabilities) != actual:
-        raise UsageError(f"y_true has {actual} rows and y_proba {len(probabilities)}; pass answers to the same rows")
+def _given_classes(classes: Sequence[Label]) -> tuple[Label, ...]:
+    labels = tuple(_labels(classes, "classes"))
+    if len(set(labels)) < max(len(labels), 2):
+        raise UsageError(f"classes has {len(labels)} labels, {len(set(labels))} of them different; give two or more")
+    return labels
 
 
-def _classes(
-    actual: list[Label], answered: list[Label], probabilities: NDArray[np.float64] | None
-) -> tuple[Label, ...]:
-    found = {*actual, *answered}
+def _probabilities(values: Any, classes: int) -> NDArray[np.float64]:
+    """Checks probabilities and returns them with a column for each class, within [0, 1]."""
     try:
-        labels = sorted(found)
-    except TypeError:
-        labels = sorted(found, key=str)
-    if len(labels) == 2 and probabilities is not None and probabilities.shape[1] == 2:
-        second = np.array([label == labels[1] for label in answered])
-        if _reversed(second, probabilities[:, 1] - 0.5):
-            labels.reverse()
-    return tuple(labels)
-
-
-def _reversed(second: NDArray[np.bool_], lean: NDArray[np.float64]) -> bool:
-    """A model may put the rarer class last instead of the greater one: its answers tell which it is."""
-    if second.all():
-        return bool(lean.mean() < 0)
-    if not second.any():
-        return bool(lean.mean() > 0)
-    return bool(lean[second].mean() < lean[~second].mean())
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UsageError("y_proba holds values that are no numbers; pass probabilities, shape (n, classes)") from None
+    if array.ndim not in (1, 2):
+        raise UsageError(f"y_proba has {array.ndim} dimensions; pass probabilities, shape (n, classes) or (n,)")
+    table = np.stack([1.0 - array, array], axis=1) if array.ndim == 1 else array
+    if table.shape[1] != classes:
+        raise UsageError(
+            f"y_proba has {table.shape[1]} columns and there are {classes} classes; "
+            "pass classes= in the order of the columns"
+        )
+    # NaN fails every comparison
+    inside = (table >= -PROBABILITY_TOLERANCE) & (table <= 1 + PROBABILITY_TOLERANCE)
+    if not inside.all():
+        row, column = np.argwhere(~inside)[0]
+        value = array[row] if array.ndim == 1 else array[row, column]
+        raise UsageError(f"y_proba, row {row + 1}: {value:g} is no probability; pass values from 0 to 1")
+    sums = table.sum(axis=1)
+    wrong = np.abs(sums - 1) > SUM_TOLERANCE
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise UsageError(
+            f"y_proba, row {row + 1}: the probabilities add up to {sums[row]:g}; they must be of all classes and add "
+            "up to 1"
+        )
+    return np.clip(table, 0.0, 1.0)
 
 
 def _codes(values: list[Label], labels: tuple[Label, ...], where: str) -> NDArray[np.int64]:
     numbers = {label: code for code, label in enumerate(labels)}
     strange = next((value for value in values if value not in numbers), None)
     if strange is not None:
-        raise UsageError(f"{where} holds {strange!r}, which is none of the classes {', '.join(map(repr, labels))}")
+        shown = ", ".join(repr(label)[:40] for label in labels[:MOST_SHOWN])
+        more = f" and {len(labels) - MOST_SHOWN} more" if len(labels) > MOST_SHOWN else ""
+        raise UsageError(
+            f"{where} holds {repr(strange)[:40]}, which is none of the classes {shown}{more}; pass all labels in "
+            "classes=, of the type that they have in y_true and y_pred"
+        )
     return np.fromiter((numbers[value] for value in values), np.int64, len(values))

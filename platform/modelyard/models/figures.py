@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from pydantic.dataclasses import dataclass
 
-__all__ = ["Figure", "FigureReport"]
+from modelyard.errors import UsageError
+
+__all__ = ["Figure", "FigureReport", "check_rows"]
 
 
 @dataclass(frozen=True)
@@ -42,3 +44,17 @@ class FigureReport(Mapping[str, float]):
 
     def __len__(self) -> int:
         return len(self.figures)
+
+
+def check_rows(**lengths: int) -> None:
+    """Checks that the arguments of an evaluation have equally many rows.
+
+    Raises:
+        UsageError: They have not, or there are no rows.
+    """
+    (first, rows), *others = lengths.items()
+    if not rows:
+        raise UsageError(f"{first} has no rows; an evaluation needs at least one")
+    for name, length in others:
+        if length != rows:
+            raise UsageError(f"{first} has {rows} rows and {name} {length}; pass predictions of the same rows")

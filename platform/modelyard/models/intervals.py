@@ -1,7 +1,6 @@
 """Percentile bootstrap of every metric, vectorised: a resample is a row of weights, drawn once for all figures.
 
-Efron's percentile interval (B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). The
-area under a curve needs no sorting for each resample: the rows are sorted once and only their weights change.
+Efron's percentile interval (B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 """
 
 from __future__ import annotations
@@ -11,21 +10,27 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.models.decisions import count_weighted
 from modelyard.models.figures import Figure
 from modelyard.models.metrics import METRICS
+from modelyard.models.ranking import average_precision, class_areas, roc_area
 
 __all__ = ["bootstrap", "paired_bootstrap", "weighted"]
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer] | NDArray[np.floating]
 Scores = NDArray[np.floating]
+Statistics = Callable[[Floats], dict[str, Floats]]
 
+CLASS_AREAS = ("roc_auc_ovr", "roc_auc_ovo")
 RESAMPLES = 500
 FEWEST_RESAMPLES = 100
 # bounds the time: the intervals of so many rows are narrow, and fewer resamples place their ends well enough
 MOST_DRAWS = 10_000_000
 # weights held at a time, 32 MB of float64
 BLOCK = 4_000_000
+# rows times classes up to which areas of several classes get an interval: these sort and sum once a class
+MOST_AREA_SCORES = 100_000
 LEVEL = 0.95
 
 
@@ -39,8 +44,9 @@ def bootstrap(y: Labels, scores: Scores, names: tuple[str, ...], *, seed: int = 
         seed: Seed of the resamples.
     """
     values = {name: METRICS[name](y, scores) for name in names}
-    drawn = _replicates({name: weighted(name, y, scores) for name in names}, len(y), seed)
-    return {name: Figure(value, *_interval(drawn[name])) for name, value in values.items() if np.isfinite(value)}
+    found = {name: value for name, value in values.items() if np.isfinite(value)}
+    drawn = _replicates(weighted(tuple(found), y, scores), len(y), seed)
+    return {name: Figure(value, *_interval(drawn.get(name))) for name, value in found.items()}
 
 
 def paired_bootstrap(
@@ -60,28 +66,31 @@ def paired_bootstrap(
         rows do not allow the metric.
     """
     judge = METRICS[metric]
-    statistics = {"a": weighted(metric, y, scores_a), "b": weighted(metric, y, scores_b)}
-    drawn = _replicates(statistics, len(y), seed)
-    low, high = _interval(drawn["a"] - drawn["b"])
+    a, b = weighted((metric,), y, scores_a), weighted((metric,), y, scores_b)
+
+    def difference(weights: Floats) -> dict[str, Floats]:
+        of_a, of_b = a(weights), b(weights)
+        return {name: of_a[name] - of_b[name] for name in of_a}
+
+    low, high = _interval(_replicates(difference, len(y), seed).get(metric))
     nan = float("nan")
     return judge(y, scores_a) - judge(y, scores_b), nan if low is None else low, nan if high is None else high
 
 
-def _interval(replicates: Floats) -> tuple[float | None, float | None]:
-    finite = replicates[np.isfinite(replicates)]
+def _interval(replicates: Floats | None) -> tuple[float | None, float | None]:
+    finite = np.empty(0) if replicates is None else replicates[np.isfinite(replicates)]
     if not len(finite):
         return None, None
     low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
-def _replicates(statistics: dict[str, Callable[[Floats], Floats]], rows: int, seed: int) -> dict[str, Floats]:
-    parts: dict[str, list[Floats]] = {name: [] for name in statistics}
+def _replicates(statistics: Statistics, rows: int, seed: int) -> dict[str, Floats]:
+    blocks: list[dict[str, Floats]] = []
     for weights in _weights(rows, seed):
-        for name, statistic in statistics.items():
-            with np.errstate(divide="ignore", invalid="ignore"):
-                parts[name].append(statistic(weights))
-    return {name: np.concatenate(found) for name, found in parts.items()}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            blocks.append(statistics(weights))
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def _weights(rows: int, seed: int) -> Iterator[Floats]:
@@ -95,12 +104,35 @@ def _weights(rows: int, seed: int) -> Iterator[Floats]:
         left -= size
 
 
-def weighted(name: str, y: Labels, scores: Scores) -> Callable[[Floats], Floats]:
-    """Returns a metric as a function of weights (resamples, n), giving one value a resample."""
-    if name in ("roc_auc", "average_precision"):
-        return _ranking(name, y, np.asarray(scores[:, 1], dtype=np.float64))
-    if name in ("f1", "f1_macro", "balanced_accuracy"):
-        return _counts(name, y.astype(np.int64), scores.argmax(axis=1))
+def weighted(names: tuple[str, ...], y: Labels, scores: Scores) -> Statistics:
+    """Returns metrics by name as a function of weights, shape (resamples, n), with one value a resample.
+
+    Metrics of decisions share one count of the rows. Areas of several classes are left out above `MOST_AREA_SCORES`.
+    """
+    decisions = {name: metric for name in names if (metric := METRICS[name].decision) is not None}
+    areas = tuple(name for name in names if name in CLASS_AREAS and scores.size <= MOST_AREA_SCORES)
+    single = {name: _single(name, y, scores) for name in names if name not in decisions and name not in CLASS_AREAS}
+    count = count_weighted(y.astype(np.int64), scores.argmax(axis=1), scores.shape[1]) if decisions else None
+    measure_areas = class_areas(y, np.asarray(scores, dtype=np.float64)) if areas else None
+
+    def statistics(weights: Floats) -> dict[str, Floats]:
+        found = {name: statistic(weights) for name, statistic in single.items()}
+        if count is not None:
+            counts = count(weights)
+            found |= {name: metric(counts) for name, metric in decisions.items()}
+        if measure_areas is not None:
+            measured = measure_areas(weights)
+            found |= {name: measured[name] for name in areas}
+        return found
+
+    return statistics
+
+
+def _single(name: str, y: Labels, scores: Scores) -> Callable[[Floats], Floats]:
+    if name == "roc_auc":
+        return roc_area(y, np.asarray(scores[:, 1], dtype=np.float64))
+    if name == "average_precision":
+        return average_precision(y, np.asarray(scores[:, 1], dtype=np.float64))
     if name == "r2":
         return _r2(np.asarray(y, dtype=np.float64), np.asarray(scores, dtype=np.float64))
     losses = _losses(name, y, np.asarray(scores, dtype=np.float64))
@@ -118,8 +150,6 @@ def _losses(name: str, y: Labels, scores: Floats) -> Floats:
         return np.asarray(-np.log(np.clip(scores[np.arange(len(y)), y.astype(np.int64)], 1e-7, 1.0)))
     if name == "brier":
         return np.asarray((scores[:, 1] - y) ** 2)
-    if name == "accuracy":
-        return np.asarray(scores.argmax(axis=1) == y, dtype=np.float64)
     return np.asarray(np.abs(scores - y) if name == "mae" else (scores - y) ** 2)
 
 
@@ -132,43 +162,3 @@ def _r2(y: Floats, predicted: Floats) -> Callable[[Floats], Floats]:
         return np.asarray(1.0 - weights @ (y - predicted) ** 2 / spread)
 
     return r2
-
-
-def _counts(name: str, y: NDArray[np.int64], predicted: NDArray[np.int64]) -> Callable[[Floats], Floats]:
-    classes = np.union1d(y, predicted)
-    truth = (y[:, None] == classes).astype(np.float64)
-    answer = (predicted[:, None] == classes).astype(np.float64)
-
-    def figure(weights: Floats) -> Floats:
-        hits, actual, answered = weights @ (truth * answer), weights @ truth, weights @ answer
-        if name == "balanced_accuracy":  # over the classes that a resample holds, as scikit-learn's
-            return np.asarray(np.nanmean(np.where(actual > 0, hits / actual, np.nan), axis=1))
-        both = actual + answered
-        f1 = np.divide(2 * hits, both, out=np.zeros_like(both), where=both > 0)
-        if name == "f1":
-            return np.asarray(f1[:, classes == 1].sum(axis=1))
-        present = both > 0
-        return np.asarray(f1.sum(axis=1) / present.sum(axis=1))
-
-    return figure
-
-
-def _ranking(name: str, y: Labels, scores: Floats) -> Callable[[Floats], Floats]:
-    """Area under the ROC or the precision-recall curve; equal scores share one step."""
-    order = np.argsort(-scores, kind="stable")
-    ordered, positive = scores[order], y[order] == 1
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-
-    def area(weights: Floats) -> Floats:
-        sorted_weights = weights[:, order]
-        hits = np.add.reduceat(sorted_weights * positive, starts, axis=1)
-        misses = np.add.reduceat(sorted_weights * ~positive, starts, axis=1)
-        hits_so_far, misses_so_far = hits.cumsum(axis=1), misses.cumsum(axis=1)
-        if name == "roc_auc":
-            pairs = np.einsum("ij,ij->i", misses, hits_so_far - hits / 2)
-            return np.asarray(pairs / (hits_so_far[:, -1] * misses_so_far[:, -1]))
-        answered = hits_so_far + misses_so_far
-        precision = np.divide(hits_so_far, answered, out=np.zeros_like(answered), where=answered > 0)
-        return np.asarray(np.einsum("ij,ij->i", hits, precision) / hits_so_far[:, -1])
-
-    return area

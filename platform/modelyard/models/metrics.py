@@ -1,4 +1,7 @@
-"""Metrics by name, each with its direction, on class codes and probabilities or on values."""
+"""Metrics by name, each with its direction, on class codes and probabilities or on values.
+
+``f1``, ``precision`` and ``recall`` are those of the positive class of two; of more classes they are macro averages.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,20 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from modelyard.errors import ConfigError, nearest
+from modelyard.models.decisions import (
+    DecisionMetric,
+    accuracy,
+    balanced_accuracy,
+    count_decisions,
+    f1,
+    macro,
+    matthews,
+    positive_or_macro,
+    precision,
+    recall,
+    weighted_by_class,
+)
+from modelyard.models.ranking import class_areas
 from modelyard.utils.types import Task
 
 __all__ = ["METRICS", "Metric", "get_metric"]
@@ -29,12 +46,14 @@ class Metric:
         tasks: The tasks it is defined for.
         greater_is_better: Its direction.
         function: Takes labels of shape (n,) and scores: probabilities (n, classes) or values (n,).
+        decision: The same from numbers of rows by class, where it depends on predicted classes alone.
     """
 
     name: str
     tasks: tuple[Task, ...]
     greater_is_better: bool
     function: Callable[[Array, Array], float]
+    decision: DecisionMetric | None = None
 
     def __call__(self, y: Array, scores: Array) -> float:
         """Returns the metric, NaN where the labels do not allow it (one class only, for example)."""
@@ -55,8 +74,19 @@ def _positive(function: Callable[..., float]) -> Callable[[Array, Array], float]
     return lambda y, p: function(y, p[:, 1])
 
 
-def _label(function: Callable[..., float], **options: str | int) -> Callable[[Array, Array], float]:
-    return lambda y, p: function(y, p.argmax(axis=1), **options)
+def _of_decisions(name: str, metric: DecisionMetric) -> Metric:
+    def function(y: Array, p: Array) -> float:
+        counts = count_decisions(y.astype(np.int64), p.argmax(axis=1), p.shape[1])
+        return float(metric(counts)[0])
+
+    return Metric(name, CLASSES, True, function, metric)
+
+
+def _class_area(name: str) -> Metric:
+    def function(y: Array, p: Array) -> float:
+        return float(class_areas(y, np.asarray(p, dtype=np.float64))(np.ones((1, len(y))))[name][0])
+
+    return Metric(name, ("multiclass",), True, function)
 
 
 def _log_loss(y: Array, p: Array) -> float:
@@ -70,11 +100,21 @@ METRICS = {
         Metric("roc_auc", ("binary",), True, _positive(sk.roc_auc_score)),
         Metric("average_precision", ("binary",), True, _positive(sk.average_precision_score)),
         Metric("brier", ("binary",), False, _positive(lambda y, p: float(np.mean((p - y) ** 2)))),
-        Metric("f1", ("binary",), True, _label(sk.f1_score, zero_division=0)),
+        _class_area("roc_auc_ovr"),
+        _class_area("roc_auc_ovo"),
         Metric("log_loss", CLASSES, False, _log_loss),
-        Metric("accuracy", CLASSES, True, _label(sk.accuracy_score)),
-        Metric("balanced_accuracy", CLASSES, True, _label(sk.balanced_accuracy_score)),
-        Metric("f1_macro", CLASSES, True, _label(sk.f1_score, average="macro", zero_division=0)),
+        _of_decisions("accuracy", accuracy),
+        _of_decisions("balanced_accuracy", balanced_accuracy),
+        _of_decisions("mcc", matthews),
+        _of_decisions("f1", positive_or_macro(f1)),
+        _of_decisions("f1_macro", macro(f1)),
+        _of_decisions("f1_weighted", weighted_by_class(f1)),
+        _of_decisions("precision", positive_or_macro(precision)),
+        _of_decisions("precision_macro", macro(precision)),
+        _of_decisions("precision_weighted", weighted_by_class(precision)),
+        _of_decisions("recall", positive_or_macro(recall)),
+        _of_decisions("recall_macro", macro(recall)),
+        _of_decisions("recall_weighted", weighted_by_class(recall)),
         Metric("rmse", ("regression",), False, sk.root_mean_squared_error),
         Metric("mae", ("regression",), False, sk.mean_absolute_error),
         Metric("r2", ("regression",), True, sk.r2_score),

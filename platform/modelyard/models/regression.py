@@ -1,14 +1,15 @@
-"""How good the answers of a regression model are."""
+"""Evaluation of a regression model."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
 from modelyard.errors import UsageError
-from modelyard.models.figures import Figure, FigureReport
+from modelyard.models.figures import Figure, FigureReport, check_rows
 from modelyard.models.intervals import bootstrap
 from modelyard.models.metrics import METRICS
 
@@ -20,7 +21,7 @@ MOST_POINTS = 500
 
 @dataclass(frozen=True)
 class RegressionReport(FigureReport):
-    """What an evaluation of a regression model found; reads like a mapping of its figures' values.
+    """Evaluation of a regression model: a mapping of metrics by name, and what stands behind them.
 
     Attributes:
         kind: Tells the two reports apart in JSON.
@@ -38,7 +39,7 @@ class RegressionReport(FigureReport):
 
 
 def evaluate_regression_model(y_true: Any, y_pred: Any, *, seed: int = 0) -> RegressionReport:
-    """Measures the answers of a regression model.
+    """Measures the predictions of a regression model.
 
     Args:
         y_true: Actual values, shape (n,).
@@ -46,14 +47,15 @@ def evaluate_regression_model(y_true: Any, y_pred: Any, *, seed: int = 0) -> Reg
         seed: Seed of the bootstrap and of the sample.
 
     Raises:
-        UsageError: There are no rows, or not equally many.
+        UsageError: There are no rows, or not equally many, or a value is no finite number.
+
+    Example:
+        >>> report = evaluate_regression_model([1.0, 2.0, 4.0], [1.5, 2.0, 3.5])
+        >>> round(report["mae"], 3)
+        0.333
     """
-    y = np.asarray(y_true, dtype=np.float64).ravel()
-    predicted = np.asarray(y_pred, dtype=np.float64).ravel()
-    if not len(y):
-        raise UsageError("y_true has no rows; an evaluation needs at least one")
-    if len(y) != len(predicted):
-        raise UsageError(f"y_true has {len(y)} rows and y_pred {len(predicted)}; pass answers to the same rows")
+    y, predicted = _values(y_true, "y_true"), _values(y_pred, "y_pred")
+    check_rows(y_true=len(y), y_pred=len(predicted))
     names = tuple(metric.name for metric in METRICS.values() if "regression" in metric.tasks)
     quantiles = np.quantile(y - predicted, QUANTILES)
     shown = np.sort(np.random.default_rng(seed).permutation(len(y))[:MOST_POINTS])
@@ -63,3 +65,18 @@ def evaluate_regression_model(y_true: Any, y_pred: Any, *, seed: int = 0) -> Reg
         {f"{share:g}": float(value) for share, value in zip(QUANTILES, quantiles, strict=True)},
         tuple((float(predicted[row]), float(y[row])) for row in shown),
     )
+
+
+def _values(values: Any, where: str) -> NDArray[np.float64]:
+    try:
+        found = np.asarray(values, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        raise UsageError(f"{where} holds values that are no numbers; convert them, or drop their rows") from None
+    finite = np.isfinite(found)
+    if not finite.all():
+        row = int((~finite).argmax())
+        raise UsageError(
+            f"{where}, row {row + 1}: {found[row]} is no finite number ({(~finite).sum()} such rows in all); "
+            "drop these rows from both arguments"
+        )
+    return found

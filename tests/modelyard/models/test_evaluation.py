@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from modelyard.errors import ModelError, UsageError
@@ -23,7 +24,7 @@ def answers(rows: int = 400, classes: int = 2, seed: int = 0) -> tuple[np.ndarra
     rng = np.random.default_rng(seed)
     y = rng.integers(0, classes, rows)
     odds = rng.random((rows, classes)) + 0.5 * np.eye(classes)[y]
-    return y, np.round(odds / odds.sum(axis=1, keepdims=True), 2)
+    return y, np.round(odds / odds.sum(axis=1, keepdims=True), 3)
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
@@ -37,7 +38,7 @@ def test_weights_mean_what_repeated_rows_mean(metric) -> None:
     drawn = rng.integers(0, 300, (4, 300))
     weights = np.stack([np.bincount(rows, minlength=300) for rows in drawn]).astype(float)
     expected = [metric(y[rows], scores[rows]) for rows in drawn]
-    np.testing.assert_allclose(weighted(metric.name, y, scores)(weights), expected, rtol=1e-9)
+    np.testing.assert_allclose(weighted((metric.name,), y, scores)(weights)[metric.name], expected, rtol=1e-9)
 
 
 def test_an_interval_covers_about_as_often_as_it_says() -> None:
@@ -80,12 +81,41 @@ def test_figures_of_answers_follow_the_answers_not_the_probabilities() -> None:
     assert report["accuracy"] != pytest.approx(METRICS["accuracy"](y, scores))
 
 
-def test_the_order_of_two_classes_is_read_from_the_answers() -> None:
-    y, scores = answers()
-    labels = np.array(["yes", "no"])  # the model's order; not the alphabet's
-    report = evaluate_classification_model(labels[y], labels[(scores[:, 1] > 0.2).astype(int)], scores)
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 0.9])
+def test_the_order_of_classes_is_given_or_ascending_and_never_guessed(threshold) -> None:
+    """A perfect ranking keeps its area of 1, whatever the threshold makes of it."""
+    y = np.array([0, 0, 0, 1, 1])
+    positive = np.array([0.2, 0.25, 0.3, 0.35, 0.4])
+    predicted = (positive > threshold).astype(int)
+    scores = np.stack([1 - positive, positive], axis=1)
+    assert evaluate_classification_model(y, predicted, scores, threshold=threshold)["roc_auc"] == 1.0
+    assert evaluate_classification_model(y, predicted, positive, threshold=threshold)["roc_auc"] == 1.0
+    labels = np.array(["yes", "no"])  # negative and positive, not in ascending order
+    report = evaluate_classification_model(labels[y], labels[predicted], scores, labels, threshold=threshold)
     assert report.classes == ("yes", "no")
-    assert report["roc_auc"] == pytest.approx(METRICS["roc_auc"](y, scores))
+    assert report["roc_auc"] == 1.0
+    report = evaluate_classification_model(labels[y], labels[predicted], scores[:, ::-1], threshold=threshold)
+    assert report.classes == ("no", "yes")
+    assert report["roc_auc"] == 1.0
+
+
+def test_a_report_has_the_confusion_matrix_by_key_and_iterates_over_floats() -> None:
+    report = evaluate_classification_model(["a", "b", "a"], ["a", "a", "a"])
+    np.testing.assert_array_equal(report["confusion_matrix"], [[2, 0], [1, 0]])
+    assert "confusion_matrix" in report
+    assert all(isinstance(value, float) for value in dict(report).values())
+    assert (report["precision"], report["recall"], report["f1"], report["mcc"]) == (0, 0, 0, 0)
+    with pytest.raises(KeyError):
+        report["nothing"]
+
+
+def test_the_positive_class_is_the_second_and_of_more_classes_metrics_are_macro_averages() -> None:
+    report = evaluate_classification_model([0, 0, 1, 1, 1], [0, 1, 1, 1, 0])
+    assert (report["precision"], report["recall"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert report["recall_macro"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    several = evaluate_classification_model(["a", "b", "c"], ["a", "b", "b"])
+    assert several["recall"] == several["recall_macro"] == several["balanced_accuracy"] == pytest.approx(2 / 3)
+    assert several["precision_weighted"] == pytest.approx((1 + 1 / 2 + 0) / 3)
 
 
 def test_multiclass_report_has_a_curve_for_each_class() -> None:
@@ -145,7 +175,20 @@ def test_one_class_only_leaves_out_what_it_does_not_allow() -> None:
         (([0, 1], [0]), "2 rows and y_pred 1"),
         (([0, 1], [0, 1], [0.5]), "2 rows and y_proba 1"),
         (([0, 1], [0, 1], [[0.2, 0.3, 0.5]] * 2), "3 columns and there are 2 classes; pass classes="),
-        (([0, 1], [0, 2], None, [0, 1]), "y_pred holds 2"),
+        (([0, 1], [0, 2], None, [0, 1]), "y_pred holds 2, which is none of the classes 0, 1"),
+        (([0, np.nan], [0, 1]), "y_true, row 2: the label is null"),
+        ((pd.Series([0, 1]), pd.Series(["0", None])), "y_pred, row 2: the label is null"),
+        ((pd.Series([0, 1]), pd.Series([0, pd.NA], dtype="Int64")), "y_pred, row 2: the label is null"),
+        (([0, 1], [0, [1]]), "y_pred, row 2: the label is of type list"),
+        (([0, 1], ["0", "1"]), "y_true holds the number 0 and y_pred holds the text '0'; convert"),
+        (([0, 1], ["0", "1"], None, [0, 1]), "y_pred holds '0', which is none of the classes 0, 1"),
+        (([0, 1], [0, 1], None, [0, 0]), "classes has 2 labels, 1 of them different"),
+        (([0, 1], [0, 1], [0.5, 1.5]), "y_proba, row 2: 1.5 is no probability"),
+        (([0, 1], [0, 1], [[0.5, 0.5], [-0.1, 1.1]]), "y_proba, row 2: -0.1 is no probability"),
+        (([0, 1], [0, 1], [0.5, np.nan]), "y_proba, row 2: nan is no probability"),
+        (([0, 1], [0, 1], [[0.5, 0.5], [0.4, 0.5]]), "y_proba, row 2: the probabilities add up to 0.9"),
+        (([0, 1], [0, 1], ["a", "b"]), "y_proba holds values that are no numbers"),
+        (([0, 1], [0, 1], np.zeros((2, 2, 1))), "y_proba has 3 dimensions"),
     ],
 )
 def test_arguments_that_do_not_fit_are_named(arguments, message) -> None:
@@ -162,8 +205,37 @@ def test_regression_report() -> None:
     assert report["rmse"] == pytest.approx(1.0, abs=0.05)
     assert report.residual_quantiles["0.5"] == pytest.approx(0, abs=0.1)
     assert len(report.sample) == 500
-    with pytest.raises(UsageError, match="2 rows and y_pred 1"):
-        evaluate_regression_model([1, 2], [1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1, 2], [1]), "y_true has 2 rows and y_pred 1"),
+        (([], []), "y_true has no rows"),
+        (([1.0, np.nan, np.nan], [1.0, 2.0, 3.0]), r"y_true, row 2: nan is no finite number \(2 such rows in all\)"),
+        (([1.0, 2.0], [1.0, -np.inf]), "y_pred, row 2: -inf is no finite number"),
+        ((["a", "b"], [1.0, 2.0]), "y_true holds values that are no numbers"),
+    ],
+)
+def test_regression_arguments_that_do_not_fit_are_named(arguments, message) -> None:
+    with pytest.raises(UsageError, match=message):
+        evaluate_regression_model(*arguments)
+
+
+def test_probabilities_may_be_rounded() -> None:
+    y, scores = answers(100, 3)
+    evaluate_classification_model(y, scores.argmax(axis=1), scores.astype(np.float32))
+    report = evaluate_classification_model([0, 1], [0, 1], np.float32([-1e-7, 1 + 1e-7]))
+    assert report["brier"] == 0
+
+
+def test_areas_of_many_classes_and_rows_have_no_interval(monkeypatch) -> None:
+    y, scores = answers(200, 3)
+    monkeypatch.setattr("modelyard.models.intervals.MOST_AREA_SCORES", 599)
+    report = evaluate_classification_model(y, scores.argmax(axis=1), scores)
+    assert report.figures["roc_auc_ovo"].low is None
+    assert report.figures["log_loss"].low is not None
+    assert all(np.isnan(paired_bootstrap(y, scores, scores, "roc_auc_ovr")[1:]))
 
 
 def test_paired_bootstrap_sees_a_difference_that_the_intervals_hide() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn import metrics as sk
 
 from modelyard.errors import ConfigError
 from modelyard.models.metrics import METRICS, get_metric
@@ -18,6 +19,49 @@ def test_a_metric_of_another_task_is_an_error_that_names_the_nearest() -> None:
         get_metric("roc_auc", "regression")
     with pytest.raises(ConfigError, match="did you mean 'accuracy'"):
         get_metric("acuracy", "multiclass")
+
+
+def answers(classes: int, rows: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and probabilities with ties; the last class is never predicted."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, classes, rows)
+    odds = np.round(rng.random((rows, classes)) + 0.5 * np.eye(classes)[y], 1) + 0.05
+    odds[:, -1] = 0.05 if classes > 2 else odds[:, -1]
+    return y, odds / odds.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_decision_metrics_equal_scikit_learns(classes) -> None:
+    y, p = answers(classes)
+    predicted = p.argmax(axis=1)
+    own = "binary" if classes == 2 else "macro"
+    expected = {
+        "accuracy": sk.accuracy_score(y, predicted),
+        "balanced_accuracy": sk.balanced_accuracy_score(y, predicted),
+        "mcc": sk.matthews_corrcoef(y, predicted),
+    }
+    for name in ("precision", "recall", "f1"):
+        function = getattr(sk, f"{name}_score")
+        expected[name] = function(y, predicted, average=own, zero_division=0)
+        for average in ("macro", "weighted"):
+            expected[f"{name}_{average}"] = function(y, predicted, average=average, zero_division=0)
+    found = {name: metric(y, p) for name, metric in METRICS.items() if metric.decision is not None}
+    assert found == pytest.approx(expected)
+
+
+def test_decision_metrics_of_one_answer_equal_scikit_learns() -> None:
+    y, p = np.array([0, 0, 1]), np.tile([0.9, 0.1], (3, 1))
+    assert METRICS["mcc"](y, p) == 0
+    assert METRICS["precision"](y, p) == 0
+    assert METRICS["f1_macro"](y, p) == pytest.approx(sk.f1_score(y, [0, 0, 0], average="macro"))
+
+
+@pytest.mark.parametrize("classes", [3, 7])
+def test_areas_of_several_classes_equal_scikit_learns(classes) -> None:
+    y, p = answers(classes)
+    for way in ("ovr", "ovo"):
+        assert METRICS[f"roc_auc_{way}"](y, p) == pytest.approx(sk.roc_auc_score(y, p, multi_class=way))
+    assert np.isnan(METRICS["roc_auc_ovr"](np.zeros_like(y), p))
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
