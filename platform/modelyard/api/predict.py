@@ -230,7 +230,7 @@ class Predictor:
             ContractViolation: A column is missing, a value is of another kind, or leaves the contract where that
                 is refused.
         """
-        matrix = self.model.encode(table)
+        matrix = self.model.encoder.encode(table)
         self._count_violations(matrix)
         return self._predict(matrix)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from modelyard.cli.console import emit, print_bars, print_table
+from modelyard.cli.console import emit, figure, print_bars, print_table
 from modelyard.cli.options import AsJson, ConfigDir, Overrides, load_settings
 from modelyard.cli.releases import Namespace
 from modelyard.cli.targets import model_folder, reading_of
@@ -15,13 +16,14 @@ from modelyard.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from modelyard.config import Settings
-    from modelyard.monitoring.drift import ColumnDrift
+    from modelyard.monitoring.drift import ColumnDrift, Level
     from modelyard.monitoring.observed import Observed
 
 __all__ = ["EXAMPLE", "drift"]
 
 EXAMPLE = "modelyard drift latest this_week.csv --column age"
-HEADINGS = ("column", "rows", "index", "level", "missing", "unseen")
+MAX_NAMES = 10
+HEADINGS = ("column", "rows", "index", "95 % interval", "level", "missing", "unseen")
 
 
 def drift(
@@ -50,12 +52,17 @@ def drift(
     column: Annotated[
         str | None, typer.Option("--column", metavar="NAME", help="Draw one column's bins beside training's.")
     ] = None,
+    fail_on: Annotated[
+        Literal["moved", "drifted"] | None,
+        typer.Option("--fail-on", help="Exit with code 1 where a column is at this level or beyond."),
+    ] = None,
     config_dir: ConfigDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell how far the rows of a table, or those that a release predicted, have moved from those of training.
+    """Compare the rows of a table, or those that a release predicted, with those of training.
 
-    The population stability index of a column is stable below 0.1, and tells of another population beyond 0.25.
+    The population stability index of a column is stable below 0.1, and tells of another population beyond 0.25. Few
+    rows reach 0.1 by chance; with these a column has no level.
     """
     if prometheus is not None:
         if release is None:
@@ -73,11 +80,10 @@ def drift(
     if as_json:
         contracts = [{"digest": digest, "columns": list(map(_document, one))} for digest, one in measured.items()]
         emit({"contracts": contracts})
-        return
-    for digest, columns in measured.items():
-        print_table(f"contract {digest[:12]}", HEADINGS, map(_row, columns))
-        if column is not None:
-            _draw(columns, column)
+    else:
+        _print(measured, column)
+    if fail_on is not None:
+        _fail([one for columns in measured.values() for one in columns], fail_on)
 
 
 def _of_table(model: str, table: str, settings: Settings) -> dict[str, Observed]:
@@ -111,12 +117,42 @@ def _recorded(url: str, release: str, namespace: str | None, window: str, settin
     return found
 
 
+def _print(measured: Mapping[str, list[ColumnDrift]], column: str | None) -> None:
+    for digest, columns in measured.items():
+        print_table(f"contract {digest[:12]}", HEADINGS, map(_row, columns))
+        if column is not None:
+            _draw(columns, column)
+
+
+def _fail(columns: list[ColumnDrift], level: Level) -> None:
+    from modelyard.monitoring.drift import reaching
+
+    found = reaching(columns, level)
+    if found:
+        names = ", ".join(repr(one.column) for one in found[:MAX_NAMES])
+        more = f" and {len(found) - MAX_NAMES} more" if len(found) > MAX_NAMES else ""
+        typer.echo(f"{len(found)} of {len(columns)} columns have {level} or more: {names}{more}", err=True)
+        raise typer.Exit(1)
+
+
 def _row(one: ColumnDrift) -> list[Any]:
-    return [one.column, round(one.rows), one.index, one.level, one.missing, one.unseen]
+    interval = " to ".join(map(figure, one.interval)) if one.interval else None
+    level = one.level or f"not enough rows, at least {one.least_rows}"
+    return [one.column, round(one.rows), one.index, interval, level, one.missing, one.unseen]
 
 
 def _document(one: ColumnDrift) -> dict[str, Any]:
-    return dict(zip(HEADINGS, _row(one), strict=True)) | {"cells": [asdict(cell) for cell in one.cells]}
+    return {
+        "column": one.column,
+        "rows": round(one.rows),
+        "index": one.index,
+        "interval": one.interval,
+        "level": one.level,
+        "least_rows": one.least_rows,
+        "missing": one.missing,
+        "unseen": one.unseen,
+        "cells": [asdict(cell) for cell in one.cells],
+    }
 
 
 def _draw(columns: list[ColumnDrift], name: str) -> None:

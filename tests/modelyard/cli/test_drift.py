@@ -14,7 +14,7 @@ from served_model import make_table, save_served
 @pytest.fixture
 def frame(tmp_path):
     """A model in the working directory, and the table that it was made of."""
-    frame = make_table()
+    frame = make_table(rows=480)
     save_served(tmp_path / "model", frame)
     frame.to_csv(tmp_path / "same.csv", index=False)
     moved = frame.assign(age=frame["age"] + 60)
@@ -78,6 +78,27 @@ def write_log(model, folder, frame, **settings):
     matrix = loaded.encode(frame)
     log.add(b"", matrix, np.tile(np.float32([0.1, 0.9]), (len(frame), 1)))
     log.close()
+
+
+def test_few_rows_have_an_interval_and_no_level(modelyard, frame, tmp_path):
+    frame[:3].to_csv(tmp_path / "few.csv", index=False)
+    found = columns(modelyard("drift", "model", "few.csv", "--json", "--fail-on", "moved"))
+    assert {one["level"] for one in found.values()} == {None}
+    assert found["age"]["index"] > 1
+    assert found["age"]["interval"][0] < found["age"]["index"]
+    assert found["age"]["least_rows"] == 260
+    assert "not enough rows, at least 260" in modelyard("drift", "model", "few.csv").out
+
+
+@pytest.mark.usefixtures("frame")
+def test_a_pipeline_fails_at_the_level_that_it_names(modelyard):
+    for level in ("moved", "drifted"):
+        assert modelyard("drift", "model", "same.csv", "--fail-on", level).code == 0
+        done = modelyard("drift", "model", "moved.csv", "--json", "--fail-on", level)
+        assert done.code == 1
+        assert done.sentence == f"2 of 6 columns have {level} or more: 'age', 'model_config'"
+        assert done.document["contracts"]
+    assert modelyard("drift", "model", "moved.csv", "--fail-on", "stable").code == 2
 
 
 @pytest.mark.parametrize(
