@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def encode_rows(encoder: Encoder, rows: Any) -> NDArray[np.float32]:
     if is_series(rows):
         rows = rows.to_frame().T
     if hasattr(rows, "columns"):
+        _check_names(encoder.contract, rows.columns)
         return encoder.encode(rows)
     if isinstance(rows, Mapping):
         if not any(_is_column(values) for values in rows.values()):
@@ -46,7 +48,16 @@ def is_series(rows: Any) -> bool:
 
 
 def _is_column(values: Any) -> bool:
-    return hasattr(values, "__len__") and not isinstance(values, str | bytes | Mapping | Set)
+    # a zero-dimensional array has the method, and no length
+    sized = hasattr(values, "__len__") and getattr(values, "ndim", 1) > 0
+    return sized and not isinstance(values, str | bytes | Mapping | Set)
+
+
+def _check_names(contract: Contract, names: Iterable[Any]) -> None:
+    twice = {name for name, count in Counter(names).items() if count > 1}
+    double = [f"column {name!r} stands there twice" for name in contract.names if name in twice]
+    if double:
+        raise ContractViolation(double)
 
 
 def _check_columns(contract: Contract, columns: Mapping[str, Any]) -> None:

@@ -105,7 +105,9 @@ def test_rows_by_name_are_as_strict_as_those_of_a_request(
     assert refused.status_code == 422
     assert re.search(problem, refused.json()["detail"])
     rows = features if isinstance(features, list) and isinstance(features[0], dict) else [features]
-    assert asked("POST", "/api/v1/predict", json={"rows": rows}).status_code == 422
+    told = asked("POST", "/api/v1/predict", json={"rows": rows})
+    assert told.status_code == 422
+    assert ("leave out 'target'" in told.json()["detail"]) == ("leave out" in problem)
     assert asked("POST", "/own", json={"features": GOOD}).status_code == 200
 
 

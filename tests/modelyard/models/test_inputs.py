@@ -42,6 +42,7 @@ def test_further_columns_are_ignored_in_tables_and_refused_in_rows() -> None:
     assert encode_rows(ENCODER, {"id": [1], "a": [1.0], "c": ["u"]}).tolist() == expected
     assert encode_rows(ENCODER, pd.Series({"id": 1, "a": 1.0, "c": "u"})).tolist() == expected
     assert encode_rows(ENCODER, {"a": 1.0, "c": "u"}).tolist() == expected
+    assert encode_rows(ENCODER, {"a": np.array(1.0), "c": np.str_("u")}).tolist() == expected
     for rows in ({"id": 1, "a": 1.0, "c": "u"}, [{"a": 1.0, "c": "u", "id": 1}]):
         with pytest.raises(ContractViolation, match="row 1: unknown key 'id'"):
             encode_rows(ENCODER, rows)
@@ -66,6 +67,9 @@ def test_further_columns_are_ignored_in_tables_and_refused_in_rows() -> None:
         (5, "5 is no table: pass a frame, a mapping or a sequence of rows"),
         ("abc", "'abc' is no table"),
         (pd.Series({"a": 1.0}), "column 'c' is missing"),
+        (pd.Series([1.0, "u"]), "column 'a' is missing"),
+        (pd.Series([1.0, 2.0, "u"], index=["a", "a", "c"]), "column 'a' stands there twice"),
+        (pd.DataFrame([[1.0, 2.0, "u"]], columns=["a", "a", "c"]), "column 'a' stands there twice"),
     ],
 )
 def test_other_rows_are_refused_in_a_sentence(rows, problem: str) -> None:
