@@ -26,6 +26,7 @@ from modelyard.models.model import Scores
 __all__ = ["ArrowFormat"]
 
 Mask = NDArray[np.bool_]
+VIEW_HINT = "send it as string, since a view may repeat the same bytes any number of times"
 LABELS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 
 
@@ -69,30 +70,34 @@ class ArrowFormat:
         return Answer(write_stream(answers), ARROW_STREAM.encode(), rows=rows)
 
     def _wrong_columns(self, schema: pa.Schema) -> Iterator[FieldProblem]:
-        hints = Hints()
-        for name, count in Counter(schema.names).items():
+        hints, names = Hints(), Counter(schema.names)
+        for name, count in names.items():
             path = ("columns", shorten(name))
             if name not in self._columns:
                 yield _problem(path, "a column of the contract", name, hints.suggest(name, self._columns))
             elif count > 1:
                 yield _problem(path, "each column once", name)
             elif not takes(self._columns[name], kind := schema.field(name).type):
-                yield _problem(("columns", name), self._expected[name], f"a column of type {kind}")
+                hint = VIEW_HINT if pa.types.is_string_view(kind) else ""
+                yield _problem(("columns", name), self._expected[name], f"a column of type {kind}", hint)
         for name, column in self._columns.items():
             # as in a row of JSON: leaving a column out is a slip unless nulls are usual there
-            if name not in schema.names and not column.nullable:
+            if name not in names and not column.nullable:
                 yield _problem(("columns", name), self._expected[name], None, "the column is missing")
 
     def _convert(self, table: pa.Table, rows: int) -> Mapping[str, Any]:
         converted: dict[str, Any] = {}
+        given = frozenset(table.column_names)
         found: list[FieldProblem] = []
         for name, column in self._columns.items():
-            array = table[name].combine_chunks() if name in table.column_names else pa.nulls(rows)
+            array = table[name] if name in given else pa.nulls(rows)
             values, wrong = encodable(array, column)
             wrong = wrong | _refused(column, values)
             for row in np.flatnonzero(wrong)[:MOST_ERRORS].tolist():
                 received = str(values[row]) if pa.types.is_temporal(array.type) else array[row].as_py()
                 found.append(_problem(("rows", row, name), self._expected[name], received))
+            if len(found) >= MOST_ERRORS:
+                break
             converted[name] = values
         _refuse(found)
         return converted

@@ -6,6 +6,7 @@ Nothing here needs pandas, which pyarrow's own conversions load where it is inst
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,17 @@ class Distinct:
     def __getitem__(self, rows: slice) -> Distinct:
         return Distinct(self.places[rows], self.distinct)
 
+    @classmethod
+    def concatenate(cls, parts: list[Distinct]) -> Distinct:
+        """Returns one column from consecutive parts; a value of several parts is there several times."""
+        if len(parts) == 1:
+            return parts[0]
+        starts = accumulate((len(part.distinct) for part in parts), initial=0)
+        places = [
+            np.where(part.places >= 0, part.places + start, -1) for part, start in zip(parts, starts, strict=False)
+        ]
+        return cls(np.concatenate(places), [value for part in parts for value in part.distinct])
+
     def factorize(self) -> tuple[Array, list[Any]]:
         """Returns places and distinct values, as a pandas series does."""
         return self.places, self.distinct
@@ -73,25 +85,29 @@ def takes(column: Column, kind: pa.DataType) -> bool:
     return bool(number and takes_numbers(column))
 
 
-def encodable(array: pa.Array, column: Column) -> tuple[Any, Mask]:
+def encodable(array: pa.Array | pa.ChunkedArray, column: Column) -> tuple[Any, Mask]:
     """Converts one column.
 
     Args:
-        array: Its values, valid (``array.validate(full=True)``) and of a type that `takes` takes.
+        array: Its values, valid (``array.validate(full=True)``) and of a type that `takes` takes. Chunks may have
+            dictionaries of their own.
         column: What they should be.
 
     Returns:
         Values for `Encoder`, n of them, that can be sliced; and of each, shape (n,), whether it stands for nothing in
         such a column, as a date in words does.
     """
-    if pa.types.is_dictionary(array.type) and not _is_text(array.type):
-        array = array.dictionary_decode()
+    chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+    if pa.types.is_dictionary(array.type) and _is_text(array.type):
+        # together they can have more values than the type of their indices can count
+        return _read(Distinct.concatenate([_distinct(chunk) for chunk in chunks]), column)
+    if pa.types.is_dictionary(array.type):
+        chunks = [chunk.dictionary_decode() for chunk in chunks]
+    array = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
     if pa.types.is_null(array.type) or pa.types.is_decimal(array.type):
         array = array.cast(_NULLS[column.kind] if pa.types.is_null(array.type) else pa.float64())
-    if column.kind == "categorical":
-        return _distinct(array), np.zeros(len(array), dtype=np.bool_)
-    if _is_text(array.type):
-        return _read_texts(_distinct(array), booleans if column.kind == "boolean" else instants)
+    if column.kind == "categorical" or _is_text(array.type):
+        return _read(_distinct(array.dictionary_encode()), column)
     if column.kind == "datetime":
         return _instants(array)
     values = _numbers(array)
@@ -103,24 +119,29 @@ def encodable(array: pa.Array, column: Column) -> tuple[Any, Mask]:
 def _is_text(kind: pa.DataType) -> bool:
     types = pa.types
     plain = kind.value_type if types.is_dictionary(kind) else kind
-    return bool(types.is_string(plain) or types.is_large_string(plain) or types.is_string_view(plain))
+    return bool(types.is_string(plain) or types.is_large_string(plain))
 
 
-def _distinct(array: pa.Array) -> Distinct:
-    if not pa.types.is_dictionary(array.type):
-        array = array.dictionary_encode()
+def _distinct(array: pa.DictionaryArray) -> Distinct:
     # signed, whatever the stream has, for the place of a null
     places = _fixed(array.indices, np.dtype(array.type.index_type.to_pandas_dtype())).astype(np.int64)
     if array.null_count:
         places[~_known(array)] = -1
-    values = array.dictionary.to_pylist()
+    # a dictionary may have millions of values, of which the rows use a few
+    used = np.unique(places[places >= 0])
+    places = np.where(places >= 0, np.searchsorted(used, places), -1)
+    values = array.dictionary.take(pa.Array.from_buffers(pa.int64(), len(used), [None, pa.py_buffer(used)])).to_pylist()
     nulls = [place for place, value in enumerate(values) if category_text(value) is None]
     if nulls:
         places[np.isin(places, nulls)] = -1
     return Distinct(places, values)
 
 
-def _read_texts(texts: Distinct, read: Callable[[Any, str], Array]) -> tuple[Array, Mask]:
+def _read(texts: Distinct, column: Column) -> tuple[Distinct | Array, Mask]:
+    """Reads the values of a column from its distinct values; categories stay as they are."""
+    if column.kind == "categorical":
+        return texts, np.zeros(len(texts), dtype=np.bool_)
+    read = booleans if column.kind == "boolean" else instants
     try:
         by_distinct, wrong = read(texts.distinct, ""), np.zeros(len(texts.distinct), dtype=np.bool_)
     except ContractViolation:

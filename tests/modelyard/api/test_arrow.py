@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ import pyarrow as pa
 import pytest
 from fastapi import FastAPI
 
+from arrow_streams import SHARED, batches_of
+from arrow_streams import stream_of as stream
 from modelyard.api import formats
 from modelyard.api.app import create_app
 from modelyard.api.formats import ARROW_STREAM
@@ -23,14 +27,6 @@ from modelyard.models.inference import batch_predict
 from served_model import make_contract, make_table, save_served
 
 Ask = Callable[..., httpx.Response]
-
-
-def stream(table: pa.Table, **options: Any) -> bytes:
-    batch_rows = options.pop("batch_rows", None)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
-        writer.write_table(table, max_chunksize=batch_rows)
-    return sink.getvalue().to_pybytes()
 
 
 def send(ask: Ask, body: pa.Table | bytes, path: str = "/api/v1/predict", media_type: str = ARROW_STREAM) -> Any:
@@ -83,8 +79,63 @@ def test_streams_of_every_make_are_read(options: dict[str, Any], ask: Ask, input
     split = pa.concat_tables([inputs[:100], inputs[100:]])
     texts = split.set_column(2, "model_config", split["model_config"].dictionary_encode())
     assert read(send(ask, stream(texts, **options))) == expected
-    views = inputs.set_column(2, "model_config", inputs["model_config"].cast(pa.string_view()))
-    assert read(send(ask, stream(views, **options))) == expected
+
+
+@pytest.mark.parametrize("index", [pa.int8(), pa.uint8(), pa.int16(), pa.uint64()])
+def test_dictionaries_may_differ_by_batch(index: pa.DataType, ask: Ask, inputs: pa.Table) -> None:
+    texts = pa.array(["Private", None, *(f"new {number}" for number in range(98))])
+    batches, plain = [], []
+    for start in (0, 100):
+        column = pa.DictionaryArray.from_arrays(pa.array(range(100), index), texts if start == 0 else texts[::-1])
+        rows = inputs[start : start + 100]
+        batches += rows.set_column(2, "model_config", column).to_batches()
+        plain.append(rows.set_column(2, "model_config", column.dictionary_decode()))
+    assert read(send(ask, batches_of(batches))) == read(send(ask, pa.concat_tables(plain)))
+
+
+def test_a_dictionary_of_numbers_may_differ_by_batch(ask: Ask, inputs: pa.Table) -> None:
+    halves = [inputs[:100], inputs[100:]]
+    encoded = [half.set_column(0, "age", half["age"].combine_chunks().dictionary_encode()) for half in halves]
+    body = batches_of([batch for half in encoded for batch in half.combine_chunks().to_batches()])
+    assert read(send(ask, body)) == read(send(ask, inputs))
+
+
+def test_a_view_is_refused_with_what_to_send(ask: Ask, inputs: pa.Table) -> None:
+    # a thousand views of the same megabyte are a gigabyte
+    views = pa.Array.from_buffers(
+        pa.string_view(),
+        200,
+        [None, pa.py_buffer(struct.pack("<i4sii", 2**20, b"xxxx", 0, 0) * 200), pa.py_buffer(b"x" * 2**20)],
+    )
+    found = problems(send(ask, inputs[:200].set_column(2, "model_config", views)))
+    assert [path for path, _ in found] == ["/columns/model_config"]
+    assert found[0][1].endswith("; send it as string, since a view may repeat the same bytes any number of times")
+
+
+def test_of_a_long_dictionary_only_used_values_are_read(ask: Ask, inputs: pa.Table) -> None:
+    texts = pa.array(["Private", *(str(number) for number in range(200_000))])
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 10), texts)
+    body = stream(inputs[:10].set_column(2, "model_config", column))
+    expected = read(send(ask, inputs[:10].set_column(2, "model_config", pa.array(["Private"] * 10))))
+    tracemalloc.start()
+    assert read(send(ask, body)) == expected
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * len(body)
+
+
+@pytest.mark.parametrize("shared", SHARED)
+def test_shared_metadata_are_refused(shared: str, ask: Ask) -> None:
+    body = SHARED[shared]()
+    answer = send(ask, body)
+    assert problems(answer, 413) == []
+
+
+def test_values_are_described_up_to_a_hundred(ask: Ask, inputs: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    described: list[object] = []
+    monkeypatch.setattr("modelyard.api.arrow.describe", lambda value: described.append(value) or "")
+    wrong = inputs.set_column(0, "age", pa.array([0.5] * 240)).set_column(4, "_copy", pa.array([7] * 240))
+    assert len(problems(send(ask, wrong))) == len(described) == 100
 
 
 def test_columns_come_in_any_order_and_may_lack_where_nulls_are_usual(ask: Ask, inputs: pa.Table) -> None:
