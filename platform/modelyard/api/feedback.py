@@ -97,7 +97,7 @@ class FeedbackEndpoint(Prediction):
         return len(request) * SECONDS_AN_OUTCOME
 
     def finish(self, request: list[Told]) -> Answer:
-        """Counts the outcomes.
+        """Counts the outcomes; one of a prediction whose outcome was counted before is told as repeated.
 
         Raises:
             RequestProblem: An id or an outcome is wrong (422).
@@ -108,8 +108,8 @@ class FeedbackEndpoint(Prediction):
             count = f"{MOST_ERRORS} or more" if len(problems) == MOST_ERRORS else len(problems)
             detail = f"{count} outcomes are wrong, and none was counted; the first: {problems[0].detail}"
             raise RequestProblem(422, detail, problems)
-        self._outcomes.count(outcomes)
-        return Answer(b'{"counted":%d}' % len(outcomes))
+        counted = self._outcomes.count(outcomes)
+        return Answer(b'{"counted":%d,"repeated":%d}' % (counted, len(outcomes) - counted))
 
     def _outcomes_of(self, request: list[Told], problems: list[FieldProblem]) -> Iterable[Outcome]:
         for place, told in enumerate(request):
@@ -127,7 +127,7 @@ class FeedbackEndpoint(Prediction):
                 expected = f"one of {', '.join(self._names)}" if self._names else "a number"
                 problems.append(_problem(place, "actual", told.actual, expected, f"is not {expected}"))
                 continue
-            yield Outcome(issued.version, issued.code, issued.score, actual)
+            yield Outcome(issued.number, issued.version, issued.code, issued.score, actual)
 
     def _actual(self, told: str | bool | int | float) -> float | None:
         if self._codes:

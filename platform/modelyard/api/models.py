@@ -103,7 +103,8 @@ class FeedbackRequest(BaseModel):
 class FeedbackAnswer(BaseModel):
     """What was done with outcomes."""
 
-    counted: int = Field(description="How many.")
+    counted: int = Field(description="How many were counted.")
+    repeated: int = Field(description="How many were not, since an outcome of the same prediction was counted before.")
 
 
 class Health(BaseModel):

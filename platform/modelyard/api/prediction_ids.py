@@ -48,11 +48,13 @@ class Issued:
     """What an id says.
 
     Attributes:
+        number: Of the prediction; no other of the service has it.
         version: Of the model that predicted.
         code: Of the predicted class; 0 where values are predicted.
         score: The positive class's probability, of more than two classes the predicted one's; or the value.
     """
 
+    number: int
     version: str
     code: int
     score: float
@@ -95,12 +97,12 @@ class PredictionIds:
             ForeignId: It is none, another service's, too old, or of a model with other classes.
         """
         body = self._verified(text)
-        _, when, score, code, classes = BODY.unpack_from(body)
+        number, when, score, code, classes = BODY.unpack_from(body)
         if time() - when > self._seconds:
             raise ForeignId(f"is older than {self._seconds / SECONDS_A_DAY:g} days")
         if classes != self._classes:
             raise ForeignId("is of a model that predicts other classes")
-        return Issued(body[BODY.size :].rstrip(b"\0").decode(), code, score)
+        return Issued(number, body[BODY.size :].rstrip(b"\0").decode(), code, score)
 
     def _verified(self, text: str) -> bytes:
         try:

@@ -53,11 +53,11 @@ def feedback(
         if name not in frame.columns:
             raise UsageError(f"{table} has no column {name!r}; {nearest(name, frame.columns)}")
     known = frame[frame[actual].notna()]
-    counted, refused = _post(_Service(url, key), known, identity, actual, batch)
+    counted, repeated, refused = _post(_Service(url, key), known, identity, actual, batch)
     if refused:
         shown = "; ".join(f"row {row + 1}: {reason}" for row, reason in list(refused.items())[:MOST_SHOWN])
         raise ServiceError(f"{url} counted {counted} outcomes and refused {len(refused)}: {shown}")
-    document = {"counted": counted, "without_outcome": len(frame) - len(known)}
+    document = {"counted": counted, "repeated": repeated, "without_outcome": len(frame) - len(known)}
     if as_json:
         emit(document)
     else:
@@ -71,8 +71,12 @@ class _Service:
         self._url = url.rstrip("/") + "/api/v1/feedback"
         self._headers = {"X-API-Key": key} if key else {}
 
-    def tell(self, outcomes: list[dict[str, Any]]) -> dict[int, str]:
-        """Tells outcomes; returns the reason by place of those that are wrong: then none was counted."""
+    def tell(self, outcomes: list[dict[str, Any]]) -> tuple[int, dict[int, str]]:
+        """Tells outcomes.
+
+        Returns:
+            How many were repeated, and the reason by place of those that are wrong: then none was counted.
+        """
         import httpx
 
         try:
@@ -81,32 +85,34 @@ class _Service:
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise ServiceError(f"{self._url} gives no answer ({error}); is the service there?") from None
         if answer.status_code == 200:
-            return {}
+            return document.get("repeated", 0), {}  # 0.1 counted every one
         errors = document.get("errors", [])
         if answer.status_code != 422 or not errors:
             hint = "; it takes outcomes where serving.feedback_key_file is set" if answer.status_code == 404 else ""
             detail = document.get("detail", answer.status_code)
             raise ServiceError(f"{self._url} takes no outcomes: {detail}{hint}")
-        return {int(one["path"].split("/")[2]): one["detail"].partition(" ")[2] for one in errors}
+        return 0, {int(one["path"].split("/")[2]): one["detail"].partition(" ")[2] for one in errors}
 
 
-def _post(service: _Service, frame: pd.DataFrame, identity: str, actual: str, batch: int) -> tuple[int, dict[int, str]]:
-    """Returns how many were counted, and the reason by row of the others."""
+def _post(
+    service: _Service, frame: pd.DataFrame, identity: str, actual: str, batch: int
+) -> tuple[int, int, dict[int, str]]:
+    """Returns how many were counted, how many were repeated, and the reason by row of those that were refused."""
     ids = frame[identity].astype(object).fillna("").astype(str).tolist()
     outcomes = frame[actual].astype(object).tolist()
     rows = frame.index.tolist()
     refused: dict[int, str] = {}
-    counted = 0
+    counted = repeated = 0
     for start in range(0, len(rows), batch):
         left = [*range(start, min(start + batch, len(rows)))]
         while left:
-            wrong = service.tell([{"id": ids[each], "actual": _plain(outcomes[each])} for each in left])
+            known, wrong = service.tell([{"id": ids[each], "actual": _plain(outcomes[each])} for each in left])
             refused |= {rows[left[place]]: reason for place, reason in wrong.items()}
             if not wrong:
-                counted += len(left)
+                counted, repeated = counted + len(left) - known, repeated + known
                 break
             left = [each for place, each in enumerate(left) if place not in wrong]
-    return counted, refused
+    return counted, repeated, refused
 
 
 def _plain(value: Any) -> Any:

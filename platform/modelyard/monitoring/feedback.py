@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from modelyard.data.cells import MOST_NAMED, OTHER
 from modelyard.data.contract import Target
 from modelyard.models.figures import Figure
+from modelyard.monitoring.counted_ids import CountedIds
 
 __all__ = ["FeedbackMetrics", "Outcome", "card_errors"]
 
+# in the folder that the workers of a service share for their metrics
+COUNTED = "modelyard-counted.ids"
 # lower edges of the bins of a probability, but the first
 EDGES = tuple(tenth / 10 for tenth in range(1, 10))
 BINS = tuple(f"{low / 10:g} to {(low + 1) / 10:g}" for low in range(10))
@@ -25,12 +30,14 @@ class Outcome:
     """A prediction and what it should have been.
 
     Attributes:
+        number: Of the prediction; its outcome is counted once.
         version: Of the model that predicted.
         code: Of the predicted class; 0 where values are predicted.
         score: The positive class's probability, of more than two classes the predicted one's; or the value.
         actual: Code of the true class, or the true value.
     """
 
+    number: int
     version: str
     code: int
     score: float
@@ -61,6 +68,12 @@ class FeedbackMetrics:
         self._rows = Counter(
             "modelyard_feedback_rows_total", "Predictions whose outcome came.", ["version"], registry=registry
         )
+        self._repeated = Counter(
+            "modelyard_feedback_repeated_total",
+            "Outcomes that were not counted, since an outcome of the same prediction was.",
+            ["version"],
+            registry=registry,
+        )
         self._errors = Counter(
             "modelyard_feedback_error_total",
             "Sum of the errors of these predictions, by measure: misclassified (0 or 1), squared, absolute.",
@@ -86,15 +99,22 @@ class FeedbackMetrics:
             registry=registry,
             multiprocess_mode="max",
         )
-        self._rows.labels(version)
+        shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        self._counted = CountedIds(Path(shared, COUNTED) if shared else None)
+        for counter in (self._rows, self._repeated):
+            counter.labels(version)
         for measure, error in card_errors(held_out).items():
             card.labels(version, measure).set(error)
             self._errors.labels(version, measure)
 
-    def count(self, outcomes: Iterable[Outcome]) -> None:
-        """Counts outcomes."""
+    def count(self, outcomes: Sequence[Outcome]) -> int:
+        """Counts the outcomes of predictions that have none yet; returns their number."""
         sums: dict[tuple[Counter, *tuple[str, ...]], float] = defaultdict(float)
-        for one in outcomes:
+        new = self._counted.add(one.number for one in outcomes)
+        for one, is_new in zip(outcomes, new, strict=True):
+            if not is_new:
+                sums[self._repeated, one.version] += 1
+                continue
             sums[self._rows, one.version] += 1
             if self._task == "regression":
                 sums[self._errors, one.version, "squared"] += (one.score - one.actual) ** 2
@@ -108,6 +128,7 @@ class FeedbackMetrics:
                 sums[self._scores, one.version, BINS[bisect_right(EDGES, one.score)], actual] += 1
         for (counter, *labels), total in sums.items():
             counter.labels(*labels).inc(total)
+        return sum(new)
 
 
 def card_errors(held_out: Mapping[str, Figure]) -> dict[str, float]:

@@ -61,7 +61,7 @@ def test_outcomes_of_classes_are_counted_by_version(service: Callable[..., Servi
     told = people.predict(rows) if together else [people.predict([row])[0] for row in rows]
     actual = people.frame["target"].tolist()[:40]
     answer = people.tell([{"id": one["id"], "actual": true} for one, true in zip(told, actual, strict=True)])
-    assert answer.json() == {"counted": 40}
+    assert answer.json() == {"counted": 40, "repeated": 0}
     version = people.model.model.version
     wrong = sum(one["label"] != true for one, true in zip(told, actual, strict=True))
     assert people.counted("modelyard_feedback_rows_total") == {(version,): 40}
@@ -97,7 +97,21 @@ def test_outcomes_of_values_are_counted(service: Callable[..., Service]) -> None
 def test_a_label_may_be_told_as_itself_or_as_its_text(service: Callable[..., Service], task: str, actual: Any) -> None:
     people = service(task)
     (told,) = people.predict(people.rows[:1])
-    assert people.tell([{"id": told["id"], "actual": actual}]).json() == {"counted": 1}
+    assert people.tell([{"id": told["id"], "actual": actual}]).json() == {"counted": 1, "repeated": 0}
+
+
+def test_an_outcome_that_is_told_again_is_not_counted_again(service: Callable[..., Service]) -> None:
+    people = service("binary")
+    told = people.predict(people.rows[:2])
+    outcomes = [{"id": one["id"], "actual": ">50K"} for one in told]
+    assert people.tell([outcomes[0], outcomes[0]]).json() == {"counted": 1, "repeated": 1}
+    for _ in range(20):
+        people.tell([outcomes[0]] * 200)
+    assert people.tell([{**outcomes[0], "actual": "<=50K"}, outcomes[1]]).json() == {"counted": 1, "repeated": 1}
+    version = people.model.model.version
+    assert people.counted("modelyard_feedback_rows_total") == {(version,): 2}
+    assert people.counted("modelyard_feedback_repeated_total") == {(version,): 4002}
+    assert sum(people.counted("modelyard_feedback_outcomes_total").values()) == 2
 
 
 def test_one_wrong_outcome_leaves_all_uncounted_and_every_wrong_one_is_named(service: Callable[..., Service]) -> None:
@@ -186,6 +200,7 @@ def test_a_series_for_each_pair_of_classes_has_a_bound() -> None:
     target = Target(name="y", task="multiclass", classes=names)
     registry = CollectorRegistry()
     outcomes = FeedbackMetrics(registry, target, names, "v", {})
-    outcomes.count(Outcome("v", predicted, 0.5, actual) for predicted in range(60) for actual in range(60))
+    pairs = [(predicted, actual) for predicted in range(60) for actual in range(60)]
+    outcomes.count([Outcome(number, "v", predicted, 0.5, actual) for number, (predicted, actual) in enumerate(pairs)])
     (found,) = [one for one in registry.collect() if one.name == "modelyard_feedback_outcomes"]
     assert len([one for one in found.samples if one.name.endswith("_total")]) == 51**2

@@ -26,8 +26,11 @@ def issued(ids: PredictionIds) -> str:
 
 
 def test_an_id_says_what_was_predicted_to_every_replica(tmp_path: Path) -> None:
-    text = issued(issuer(tmp_path))
-    assert issuer(tmp_path, version="another").read(text) == Issued("3f2a91b04c77", 1, 0.75)
+    ids = issuer(tmp_path)
+    text = issued(ids)
+    found = issuer(tmp_path, version="another").read(text)
+    assert found == Issued(found.number, "3f2a91b04c77", 1, 0.75)
+    assert ids.read(issued(ids)).number == found.number + 1
     assert re.fullmatch("[A-Za-z0-9+/]{64}", text)
 
 

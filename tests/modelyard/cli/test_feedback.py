@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def outcomes(server: Server) -> pd.DataFrame:
     """The first 40 rows' ids and outcomes."""
     contract = load_model(server.target).contract
@@ -45,7 +45,9 @@ def test_a_table_of_outcomes_is_counted(modelyard, server: Server, outcomes: pd.
     outcomes.to_csv(tmp_path / "outcomes.csv", index=False)
     done = modelyard("feedback", "outcomes.csv", "--url", server.url, "--batch", "7", "--json")
     assert done.code == 0, done.err
-    assert done.document == {"counted": 39, "without_outcome": 1}
+    assert done.document == {"counted": 39, "repeated": 0, "without_outcome": 1}
+    again = modelyard("feedback", "outcomes.csv", "--url", server.url, "--json")
+    assert again.document == {"counted": 0, "repeated": 39, "without_outcome": 1}
     assert counted(server) - before == 39
 
 
