@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import io
 import threading
 from pathlib import Path
 from typing import Any
@@ -7,10 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from modelyard.config.models import Settings
 from modelyard.errors import ConversionFailed, TrainingError
+from modelyard.models.calibration import Calibration
+from modelyard.models.folds import Rung
 from modelyard.models.latency import CostModel
+from modelyard.models.training import Configuration, evaluate_configuration
 from modelyard.plugins.base import Fitted, TableShape, TabularTrainer
 from modelyard.plugins.registry import get_trainer
 from modelyard.registry.ledger import Record
@@ -19,6 +25,7 @@ from modelyard_tuning.budget import Budget
 from modelyard_tuning.finalists import Finalist, choose_winner
 from modelyard_tuning.goal import Goal
 from modelyard_tuning.preparation import Prepared, load_table, prepare
+from modelyard_tuning.trainable import predictions_file
 
 
 class Lying(type(get_trainer("linear"))):  # type: ignore[misc]  # the class of whatever is registered
@@ -131,3 +138,42 @@ def test_a_slow_model_does_not_win(run: Run, prepared: Prepared) -> None:
 def test_the_reason_is_told_where_none_can_be_fitted_again(run: Run, prepared: Prepared) -> None:
     with pytest.raises(TrainingError, match="no second time"):
         choose(run, prepared, "broken")
+
+
+@pytest.fixture(scope="module")
+def unbalanced(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """A binary table, split twice."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({f"x{number}": rng.normal(size=400) for number in range(3)})
+    frame["target"] = np.where(frame["x0"] + rng.normal(size=400) > 1.8, "yes", "no")
+    path = tmp_path_factory.mktemp("data") / "table.csv"
+    frame.to_csv(path, index=False)
+    settings = Settings.model_validate({"data": {"path": str(path)}, "ml": {"folds": 3, "repeats": 2, "metric": "f1"}})
+    return prepare(load_table(settings), settings)
+
+
+@pytest.mark.parametrize("calibrate", [False, True])
+@pytest.mark.parametrize(
+    ("metric", "judge"),
+    [("f1", f1_score), ("accuracy", accuracy_score), ("roc_auc", balanced_accuracy_score)],
+)
+def test_threshold_and_calibration_come_from_predictions_of_single_fits(
+    run: Run, unbalanced: Prepared, metric: str, judge: Any, calibrate: bool
+) -> None:
+    folds = dataclasses.replace(unbalanced.folds, metric=metric)
+    params = TRAINERS["linear"].defaults(folds.shape)
+    predictions = evaluate_configuration(Configuration("linear", params), folds, Rung(1.0, 6)).predictions
+    content = io.BytesIO()
+    np.save(content, predictions)
+    run.storage.write(predictions_file(0), content.getvalue())
+    model = {"threshold": "tuned", "calibrate": calibrate}
+    winner = choose(run, dataclasses.replace(unbalanced, folds=folds), "linear", model=model)
+
+    y, p = np.concatenate([folds.y, folds.y]), np.concatenate(list(predictions))
+    assert (winner.calibration is not None) == calibrate
+    if winner.calibration is not None:
+        assert winner.calibration == Calibration.fit(y, p)
+        p = winner.calibration.apply(p)
+    levels = np.unique(p[:, 1])
+    best = max(judge(y, p[:, 1] > cut) for cut in (levels[1:] + levels[:-1]) / 2)
+    assert judge(y, p[:, 1] > winner.threshold) == pytest.approx(best)

@@ -15,7 +15,9 @@ from modelyard.config.models import Settings
 from modelyard.errors import ConversionFailed, ModelyardError, TrainingError
 from modelyard.models.calibration import CalibratedScorer, Calibration, tuned_threshold
 from modelyard.models.compiled import compile_model
+from modelyard.models.decisions import balanced_accuracy
 from modelyard.models.latency import Latency, measure
+from modelyard.models.metrics import get_metric
 from modelyard.models.model import PipelineScorer, Scorer
 from modelyard.models.parity import Parity, check_parity
 from modelyard.models.scorer import OnnxScorer
@@ -31,6 +33,9 @@ from modelyard_tuning.trainable import predictions_file
 __all__ = ["Finalist", "choose_winner"]
 
 logger = logging.getLogger(__name__)
+
+# best at a threshold that predicts one class alone, or nearly so
+ONE_SIDED = ("precision", "recall")
 
 
 @dataclass(frozen=True)
@@ -156,18 +161,28 @@ def _finish(record: Record, trainer: TabularTrainer, bench: _Bench) -> Finalist:
 
 
 def _decisions(record: Record, bench: _Bench) -> tuple[Calibration | None, float]:
-    """Calibration and threshold, from predictions of rows that the fits did not see."""
+    """Calibration and threshold, from predictions of rows that the fits did not see.
+
+    Predictions of all repetitions are stacked and not averaged: one fit is served, and a mean of several is closer to
+    the middle than its probabilities are.
+    """
     settings, folds = bench.settings.model, bench.prepared.folds
     wanted = settings.threshold == "tuned" and folds.shape.task == "binary"
     if not folds.shape.classes or not (settings.calibrate or wanted):
         return None, 0.5
     content = bench.run.storage.read(predictions_file(record.trial))
     predictions: NDArray[np.floating] = np.load(io.BytesIO(content), allow_pickle=False)
+    predictions = predictions.reshape(-1, folds.shape.classes)
+    y = np.tile(folds.y.astype(np.int64), folds.repeats)
     calibration = None
     if settings.calibrate:
-        calibration = Calibration.fit(folds.y.astype(np.int64), predictions)
+        calibration = Calibration.fit(y, predictions)
         predictions = calibration.apply(predictions)
-    return calibration, tuned_threshold(folds.y.astype(np.int64), predictions[:, 1]) if wanted else 0.5
+    if not wanted:
+        return calibration, 0.5
+    metric = get_metric(folds.metric, folds.shape.task)
+    decision = metric.decision if metric.name not in ONE_SIDED else None
+    return calibration, tuned_threshold(y, predictions[:, 1], decision or balanced_accuracy)
 
 
 def _difference(parity: Parity) -> str:

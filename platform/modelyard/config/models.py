@@ -90,7 +90,10 @@ class MlSettings(_Group):
     )
     metric: str = Field(
         "auto",
-        description="What the search improves; auto: roc_auc (binary), log_loss (multiclass), rmse (regression).",
+        description="What the search improves; auto: roc_auc (binary), log_loss (multiclass), rmse (regression). "
+        "Others: accuracy, balanced_accuracy, mcc; f1, precision and recall, of the positive class or the macro mean "
+        "of several, each also with _macro and _weighted; average_precision and brier (binary); roc_auc_ovr and "
+        "roc_auc_ovo (multiclass); mae and r2 (regression).",
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of every split, draw and fit.")
 
@@ -109,7 +112,9 @@ class ModelSettings(_Group):
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters to fix instead of searching them.")
     threshold: Literal["default", "tuned"] = Field(
-        "default", description="Binary label at 0.5, or where the out-of-fold balanced accuracy is best."
+        "default",
+        description="Binary label at 0.5, or tuned: where `ml.metric` is best out of fold, or balanced accuracy where "
+        "that metric does not depend on the threshold or is precision or recall alone.",
     )
     calibrate: bool = Field(False, description="Whether to calibrate probabilities on out-of-fold predictions.")
     serve_original: bool = Field(

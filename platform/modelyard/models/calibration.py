@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import TrainingError
+from modelyard.models.decisions import ClassCounts, DecisionMetric, balanced_accuracy
 
 __all__ = ["CLIP", "CalibratedScorer", "Calibration", "tuned_threshold"]
 
@@ -93,41 +94,38 @@ class CalibratedScorer:
 
 
 def tuned_threshold(
-    y: NDArray[np.integer[Any]],
-    oof_positive: Scores,
-    metric: Callable[[NDArray[Any], NDArray[Any]], float] | None = None,
+    y: NDArray[np.integer[Any]], oof_positive: Scores, metric: DecisionMetric = balanced_accuracy
 ) -> float:
     """Returns the threshold above which the positive class scores best out of fold.
 
     Args:
         y: Class codes 0 and 1, shape (n,).
         oof_positive: Probability of the positive class, shape (n,); NaN rows are left out.
-        metric: Takes true and predicted codes, greater is better; none: balanced accuracy.
+        metric: Metric of the decisions; greater is better.
 
     Returns:
-        A value halfway between two probabilities that occur, so that the compiled model decides alike.
+        A value halfway between two probabilities that occur, so that the compiled model decides alike; 0.5 where
+        there is nothing to choose.
     """
     known = np.isfinite(oof_positive)
-    truth, p = np.asarray(y)[known].astype(np.int64), np.asarray(oof_positive, dtype=np.float64)[known]
+    truth, p = np.asarray(y)[known] == 1, np.asarray(oof_positive, dtype=np.float64)[known]
     levels = np.unique(p)
     if len(levels) < 2 or len(np.unique(truth)) < 2:
         return 0.5
     cuts = (levels[1:] + levels[:-1]) / 2
-    if metric is None:
-        utility = _balanced_accuracy(truth, p, cuts)
-    else:
-        cuts = cuts[np.unique(np.linspace(0, len(cuts) - 1, min(len(cuts), 200)).astype(int))]
-        utility = np.array([metric(truth, (p > cut).astype(np.int64)) for cut in cuts])
+    utility = metric(_decisions_at(cuts, truth, p))
     best = np.flatnonzero(utility >= utility.max() - 1e-12)
     return float(cuts[best[np.argmin(np.abs(cuts[best] - 0.5))]])
 
 
-def _balanced_accuracy(truth: NDArray[np.int64], p: Scores, cuts: Scores) -> NDArray[np.float64]:
-    """At every cut at once: the share of positives above it and of negatives below."""
-    positive, negative = np.sort(p[truth == 1]), np.sort(p[truth == 0])
-    above = 1 - np.searchsorted(positive, cuts, side="right") / len(positive)
-    below = np.searchsorted(negative, cuts, side="right") / len(negative)
-    return (above + below) / 2
+def _decisions_at(cuts: Scores, truth: NDArray[np.bool_], p: Scores) -> ClassCounts:
+    """Counts rows by class for every threshold at once."""
+    positive, negative = np.sort(p[truth]), np.sort(p[~truth])
+    below = np.stack([np.searchsorted(side, cuts, side="right") for side in (negative, positive)], axis=1)
+    actual = np.broadcast_to(np.array([len(negative), len(positive)], dtype=np.float64), below.shape)
+    hits = np.stack([below[:, 0], len(positive) - below[:, 1]], axis=1).astype(np.float64)
+    predicted = np.stack([below.sum(axis=1), len(p) - below.sum(axis=1)], axis=1).astype(np.float64)
+    return ClassCounts(hits, actual, predicted)
 
 
 def _logs(probabilities: Scores) -> NDArray[np.float64]:

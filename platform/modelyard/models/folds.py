@@ -37,6 +37,7 @@ class Folds:
         shape: The columns and the task.
         metric: Name of the metric.
         seed: Seed of every fit.
+        repeats: Number of repetitions; each validates every row once.
     """
 
     X: NDArray[np.float32]
@@ -45,6 +46,7 @@ class Folds:
     shape: TableShape
     metric: str
     seed: int = 0
+    repeats: int = 1
 
     @property
     def digest(self) -> str:
@@ -118,7 +120,7 @@ def make_folds(
             for fold in range(ml.folds)
         )
     shape = TableShape(task, classes, features, len(X) * (ml.folds - 1) // ml.folds)
-    return Folds(X, y, tuple(splits), shape, metric, ml.seed)
+    return Folds(X, y, tuple(splits), shape, metric, ml.seed, repeats)
 
 
 def split_held_out(

@@ -62,8 +62,8 @@ class Evaluation:
     Attributes:
         score: Mean over the folds, in the metric's own direction.
         fold_scores: By split.
-        predictions: Out-of-fold probabilities (n, classes) or values (n,), float32, the mean over
-            repetitions; NaN in rows that no split of this rung validates.
+        predictions: Out-of-fold probabilities (repeats, n, classes) or values (repeats, n), float32, each of a
+            single fit; NaN in rows that no split of this rung validates.
         rounds: Boosting rounds by split; empty where the trainer does not stop early.
         cost: Elementary steps of one prediction, the mean over the splits.
         seconds: Seconds of wall time this rung took, without what was taken over.
@@ -96,7 +96,7 @@ def evaluate_configuration(
     start = time.perf_counter()
     trainer, metric = get_trainer(config.algorithm), get_metric(folds.metric, folds.shape.task)
     width = (len(folds.y), folds.shape.classes) if folds.shape.classes else (len(folds.y),)
-    total, count = np.zeros(width, np.float32), np.zeros(len(folds.y), np.float32)
+    predictions = np.full((folds.repeats, *width), np.nan, np.float32)
     scores: list[float] = []
     rounds: list[int] = []
     costs: list[float] = []
@@ -104,24 +104,21 @@ def evaluate_configuration(
     if before is not None:
         done = len(before.fold_scores)
         scores, rounds, costs = list(before.fold_scores), list(before.rounds), [before.cost] * done
-        for _, valid in folds.splits[:done]:
-            count[valid] += 1
-        total = np.nan_to_num(before.predictions) * _column(count, total)
-    for train, valid in folds.splits[done : rung.folds]:
+        predictions = before.predictions.copy()
+    per_repetition = len(folds.splits) // folds.repeats
+    for number in range(done, rung.folds):
+        train, valid = folds.splits[number]
         rows = train[: max(1, round(len(train) * rung.rows))]
         fitted = fit_rows(trainer, config.params, folds, rows, threads=threads)
         predicted = PipelineScorer(fitted.pipeline, folds.shape.classes)(folds.X[valid])
         score = metric(folds.y[valid], predicted)
         if not np.isfinite(score):
-            raise TrainingError(f"{config.algorithm} gave no finite {metric.name} on split {len(scores) + 1}")
-        total[valid] += predicted.astype(np.float32)
-        count[valid] += 1
+            raise TrainingError(f"{config.algorithm} gave no finite {metric.name} on split {number + 1}")
+        predictions[number // per_repetition, valid] = predicted
         scores.append(score)
         costs.append(trainer.cost(fitted, folds.shape))
         if fitted.rounds is not None:
             rounds.append(fitted.rounds)
-    with np.errstate(invalid="ignore"):
-        predictions = total / _column(count, total)
     return Evaluation(
         float(np.mean(scores)),
         tuple(scores),
@@ -175,10 +172,6 @@ def _inner_split(X: Any, y: Any, shape: TableShape, seed: int) -> list[Any]:
         # scikit-learn wants two rows of each class, and room for one of each on either side
         stratify = y if counts.min() > 1 and INNER_SHARE * len(y) >= len(counts) else None
     return list(train_test_split(X, y, test_size=INNER_SHARE, random_state=seed, stratify=stratify))
-
-
-def _column(count: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.float32]:
-    return count[:, None] if like.ndim == 2 else count
 
 
 def train_model(data: pd.DataFrame, config: Settings | Mapping[str, Any] | None = None) -> Model:

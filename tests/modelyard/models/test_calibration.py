@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, log_loss, matthews_corrcoef
 
 from modelyard.errors import TrainingError
 from modelyard.models.calibration import Calibration, tuned_threshold
+from modelyard.models.metrics import METRICS
 
 
 def draw(classes: int, n: int = 20_000) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -67,11 +71,23 @@ def test_threshold_is_the_best_of_all(seed: int) -> None:
     assert np.abs(p - threshold).min() > 1e-4, "halfway between probabilities that occur"
 
 
-def test_threshold_of_another_metric() -> None:
-    y, p = draw(2, 2000)
-    threshold = tuned_threshold(y, p[:, 1], f1_score)
-    grid = [f1_score(y, p[:, 1] > cut) for cut in np.linspace(0.05, 0.95, 91)]
-    assert f1_score(y, p[:, 1] > threshold) > max(grid) - 0.005
+@pytest.mark.parametrize(
+    ("name", "judge"),
+    [
+        ("f1", f1_score),
+        ("accuracy", accuracy_score),
+        ("mcc", matthews_corrcoef),
+        ("f1_macro", partial(f1_score, average="macro")),
+    ],
+)
+def test_threshold_is_the_best_of_another_metric(name: str, judge: Callable[..., float]) -> None:
+    y, p = draw(2, 300)
+    decision = METRICS[name].decision
+    assert decision is not None
+    threshold = tuned_threshold(y, p[:, 1], decision)
+    levels = np.unique(p[:, 1])
+    best = max(judge(y, p[:, 1] > cut) for cut in (levels[1:] + levels[:-1]) / 2)
+    assert judge(y, p[:, 1] > threshold) == pytest.approx(best)
 
 
 def test_threshold_without_a_choice_is_one_half() -> None:

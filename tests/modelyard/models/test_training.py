@@ -37,10 +37,10 @@ def test_one_fold_then_all_gives_what_all_at_once_gives(folds) -> None:
 def test_predictions_are_out_of_fold_and_nan_where_no_split_validated(folds) -> None:
     config = Configuration("linear")
     one = evaluate_configuration(config, folds, Rung(1.0, 1))
-    known = np.isfinite(one.predictions).all(axis=1)
+    known = np.isfinite(one.predictions[0]).all(axis=1)
     assert set(np.flatnonzero(known)) == set(folds.splits[0][1])
     every = evaluate_configuration(config, folds, Rung(1.0, 3))
-    np.testing.assert_allclose(every.predictions.sum(axis=1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(every.predictions.sum(axis=2), 1.0, atol=1e-5)
     assert every.score == pytest.approx(np.mean(every.fold_scores))
 
 
@@ -57,14 +57,18 @@ def test_evaluation_is_repeatable(folds) -> None:
     assert first.fold_scores == again.fold_scores
 
 
-def test_repetitions_average_a_rows_predictions(make_model, make_folds_of) -> None:
+def test_repetitions_keep_each_fits_predictions(make_model, make_folds_of) -> None:
     model, frame = make_model("regression")
     folds = make_folds_of(frame, model.contract, repeats=2)
     whole = evaluate_configuration(Configuration("linear"), folds, Rung(1.0, 6))
     before = evaluate_configuration(Configuration("linear"), folds, Rung(1.0, 4))
     later = evaluate_configuration(Configuration("linear"), folds, Rung(1.0, 6), before=before)
     np.testing.assert_allclose(later.predictions, whole.predictions, rtol=1e-5)
+    assert whole.predictions.shape == (2, len(folds.y))
     assert np.isfinite(whole.predictions).all()
+    train, valid = folds.splits[4]
+    fitted = fit_rows(get_trainer("linear"), {}, folds, train)
+    np.testing.assert_allclose(whole.predictions[1, valid], fitted.pipeline.predict(folds.X[valid]), rtol=1e-5)
 
 
 def test_a_parameter_that_the_library_refuses_names_the_trainer(folds) -> None:
