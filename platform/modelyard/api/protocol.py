@@ -18,7 +18,7 @@ from typing import Any
 import httptools
 import uvicorn
 from starlette.types import Send
-from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from modelyard.api.endpoints import refusal
@@ -45,6 +45,8 @@ STATE = {
     "connection_made": {"flow", "transport"},
     "on_message_begin": {"headers", "url", "scope"},
     "on_headers_complete": {"_should_upgrade", "_start_asgi_task"},
+    "on_body": {"body", "response_complete", "message_event"},
+    "on_message_complete": {"more_body", "response_complete", "message_event"},
     "on_response_complete": {"server_state", "total_requests", "timeout_keep_alive_task"},
 }
 
@@ -230,9 +232,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parses requests; those that would wait behind many others are kept as bytes."""
         if (
-            self._backlog
+            (len(data) > SLICE_BYTES and data.count(HEAD_END) > MAX_PIPELINED)
             or len(self.pipeline) >= MAX_PIPELINED
-            or (len(data) > SLICE_BYTES and data.count(HEAD_END) > MAX_PIPELINED)
+            or self._backlog
         ):
             self._backlog += data
             self._parse_backlog()
@@ -249,27 +251,33 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Starts a request, unless its head is beyond the limits."""
         self._check_head()
-        self._in_head = False
         if self.parser.should_upgrade():
-            get = self.parser.get_method() == b"GET"
-            self._is_websocket = get and self.evictable and super()._should_upgrade()
-            self._ignores_upgrade = not self._is_websocket
+            self._choose_upgrade()
             if self._ignores_upgrade:
                 return
         super().on_headers_complete()
+        self._in_head = False
         # trailers are dropped, as RFC 9110, 6.5.1 allows
         self.headers = []
 
     def on_body(self, body: bytes) -> None:
-        """Takes a part of a body."""
+        """Takes a part of a body; no upgrade has one."""
         self._progressed = True
-        super().on_body(body)
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """Ends a request's bytes."""
         self._in_message = False
-        if not self._ignores_upgrade:
-            super().on_message_complete()
+        if self._ignores_upgrade or self._is_websocket or self.cycle.response_complete:
+            return
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """Goes on with the next request; uvicorn would start a timer here."""
@@ -287,6 +295,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _should_upgrade(self) -> bool:
         return self._is_websocket
+
+    def _choose_upgrade(self) -> None:
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._stop(501, "this is no proxy, so it does not answer CONNECT")
+            raise _Stop
+        self._is_websocket = method == b"GET" and self.evictable and super()._should_upgrade()
+        self._ignores_upgrade = not self._is_websocket
 
     def _parse_backlog(self) -> None:
         while self._backlog and len(self.pipeline) < MAX_PIPELINED and not self._stopped:
@@ -325,10 +341,8 @@ class BoundedProtocol(HttpToolsProtocol):
         Raises:
             _Stop: It is refused, so nothing after it is parsed.
         """
-        limits, hosts = self._connections, 0
-        for name, _ in self.headers:
-            if name == b"host":
-                hosts += 1
+        limits = self._connections
+        hosts = [name for name, _ in self.headers].count(b"host")
         if len(self.headers) > limits.max_headers:
             self._stop(431, f"the request has more than {limits.max_headers} headers")
         elif (
@@ -338,10 +352,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse_head()
         elif hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
             self._stop(400, f"the request has {hosts or 'no'} Host headers; send exactly one")
-        elif self.parser.get_method() == b"CONNECT":
-            self._stop(501, "this is no proxy, so it does not answer CONNECT")
-        if self._stopped:
-            raise _Stop
+        else:
+            return
+        raise _Stop
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
@@ -414,7 +427,7 @@ class _Flow(FlowControl):
 
     def resume_reading(self) -> None:
         """Resumes reading, unless it is held."""
-        if not self._held:
+        if self.read_paused and not self._held:
             super().resume_reading()
 
 

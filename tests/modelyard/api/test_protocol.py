@@ -145,6 +145,8 @@ AMBIGUOUS = {
     "no Host, HTTP/1.0": (b"GET /livez HTTP/1.0\r\n\r\n", 200),
     "two Hosts, HTTP/1.0": (b"GET /livez HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     "empty Host": (b"GET /livez HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n", 200),
+    "no path": (b"GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "a port past all numbers": (b"GET http://a:99999/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "CONNECT": (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n" + PROBE, 501),
     "length and chunks": (post("Transfer-Encoding: chunked", body=b"0\r\n\r\n" + PROBE), 400),
     "chunks and length": (chunked(BODY).replace(b"chunked", b"chunked\r\nContent-Length: 5"), 400),
@@ -162,6 +164,11 @@ def test_requests_that_two_servers_may_read_differently_are_refused(sent: bytes,
     answer = talk(service, sent)
     assert complete(answer) == [status], answer
     assert answer.count(b"HTTP/1.1 ") == 1
+    with connect(service) as kept:
+        kept.sendall(PROBE)
+        assert complete(read(kept, 1)) == [200]
+        kept.sendall(sent)
+        assert complete(read(kept)) == [status]
 
 
 def test_a_refused_request_waits_for_the_answers_before_it(service: Service) -> None:
@@ -346,7 +353,7 @@ def test_another_protocol_or_server_is_said_once(folder: Path, caplog: pytest.Lo
 def test_another_uvicorn_is_left_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(protocol.STATE, "on_body", {"moved_elsewhere"})
+    monkeypatch.setitem(protocol.STATE, "shutdown", {"moved_elsewhere"})
     with running(folder) as service:
         assert complete(talk(service, PROBE, answers=1)) == [200]
     assert "their headers and their idle time have no limits" in caplog.text
