@@ -155,7 +155,7 @@ def load_model(
     Raises:
         ModelNotFound: There is no such folder.
         ArtifactDamaged: A file is missing or differs from the manifest.
-        ModelError: It holds no compiled graph, and `allow_pickle` is not set.
+        ModelError: It holds no compiled graph and `allow_pickle` is not set, or its contract does not fit the model.
     """
     path = Path(folder)
     manifest = read_manifest(path)
@@ -206,9 +206,9 @@ def verify(
         seed: Seed of the draw. Defaults to another one each time.
 
     Returns:
-        ``ok``, ``version``, ``files`` (number of files checked) and ``served``. After a deep check ``reference``, the
-        comparison with the stored rows (see `models.parity.Parity`), and with `trust_pickle` ``parity`` and the
-        ``seed`` of its rows. Where nothing could be compared, ``note`` says why and what to do.
+        ``ok``, ``version``, ``digest``, ``files`` (number of files checked) and ``served``. After a deep check
+        ``reference``, the comparison with the stored rows (see `models.parity.Parity`), and with `trust_pickle`
+        ``parity`` and the ``seed`` of its rows. Where nothing could be compared, ``note`` says why and what to do.
 
     Raises:
         ModelNotFound: There is no such folder.
@@ -220,15 +220,28 @@ def verify(
     wanted = {GRAPH, REFERENCE, *([PIPELINE] if trust_pickle else [])} if deep else set()
     parts = _read_parts(path, manifest, wanted)
     contract, card = _documents(path, parts)
-    found = {"ok": True, "version": manifest.version, "files": len(manifest.files), "served": card.served}
-    if not deep:
-        return found
-    original = _original(path, parts[PIPELINE], contract, card)[0] if PIPELINE in parts else None
+    found: dict[str, Any] = {
+        "ok": True,
+        "version": manifest.version,
+        "digest": manifest.digest,
+        "files": len(manifest.files),
+        "served": card.served,
+    }
+    return found | _compare(path, parts, contract, card, seed) if deep else found
+
+
+def _compare(
+    folder: Path, parts: Mapping[str, bytes], contract: Contract, card: Card, seed: int | None
+) -> dict[str, Any]:
+    """Compares the model with its reference rows and, where its pickle was read, graph and original on fresh rows."""
     graph = OnnxScorer(parts[GRAPH]) if GRAPH in parts else None
+    original = _original(folder, parts[PIPELINE], contract, card)[0] if PIPELINE in parts else None
     served = graph or original
-    if served is not None:
-        _check_fit(path, served, contract)
-    if served is not None and REFERENCE in parts:
+    if served is None:
+        return {"note": ONLY_PICKLE}
+    _check_fit(folder, served, contract)
+    found: dict[str, Any] = {"ok": True}
+    if REFERENCE in parts:
         reference = Reference.from_bytes(parts[REFERENCE], contract).compare(served, contract)
         found |= {"ok": reference.passed, "reference": reference.model_dump()}
     if graph is not None and original is not None:
@@ -236,9 +249,7 @@ def verify(
         nothing_held_out = np.empty((0, len(features_of(contract))), dtype=np.float32)
         parity = check_parity(original, graph, nothing_held_out, contract, contract.target.task, seed=chosen)
         found |= {"ok": found["ok"] and parity.passed, "parity": parity.model_dump(), "seed": chosen}
-    if "reference" not in found and "parity" not in found:
-        found["note"] = NO_REFERENCE if served is not None else ONLY_PICKLE
-    return found
+    return found if len(found) > 1 else found | {"note": NO_REFERENCE}
 
 
 def read_card(folder: str | os.PathLike[str]) -> Card:

@@ -25,7 +25,7 @@ def test_a_model_of_an_earlier_version_is_compared_with_its_pickle_only_on_deman
     assert "fresh rows" in modelyard("verify", str(folder), "--trust-pickle").out
 
     digests = modelyard("verify", str(folder), "--digests-only", "--json").document
-    assert set(digests) == {"model", "ok", "version", "files", "served"}
+    assert set(digests) == {"model", "ok", "version", "digest", "files", "served"}
 
 
 def test_a_changed_file_ends_with_1(modelyard, folder):
