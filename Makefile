@@ -27,7 +27,9 @@ COMPILE_IMAGE := $(COMPILE) --python-platform linux --no-annotate -c requirement
 # One file stays on one worker, so that what a module's tests share is made once; tests/conftest.py gives the order.
 PYTEST := -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # What needs more than this environment has targets of its own.
-LOCAL := not browser and not cluster and not extras and not mutants
+LOCAL := not browser and not cluster and not extras and not hostile and not mutants
+# cosmic-ray, whose other dependencies are not needed and would fit the lock badly
+MUTATIONS := build/mutations
 
 .PHONY: help
 help: ## list the targets
@@ -88,6 +90,16 @@ test-browser: $(READY) ## the pages in a real Chromium (/usr/bin/chromium)
 .PHONY: test-mutants
 test-mutants: $(READY) ## each Prometheus rule of the chart broken in turn, which a case must notice; needs promtool
 	$(BIN)/python -m pytest -m mutants
+
+.PHONY: test-hostile
+test-hostile: $(READY) ## every attack on a packed service of 512 MiB; `make test` has the short form
+	$(BIN)/python -m pytest tests/hostile $(ARGS)
+
+.PHONY: test-mutations
+test-mutations: $(READY) ## 300 small faults in the code, each of which a unit test must notice; ARGS="--seed 1"
+	$(BIN)/uv pip install --quiet --target $(MUTATIONS) --no-deps --require-hashes \
+		--requirement tests/mutations/requirements.txt
+	PYTHONPATH=$(MUTATIONS) $(BIN)/python tests/mutations/mutate.py $(ARGS)
 
 .PHONY: test-cluster
 test-cluster: $(READY) ## on a Kubernetes of its own on this machine, as root; ARGS=--bed=none for that of KUBECONFIG

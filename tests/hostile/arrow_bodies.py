@@ -69,9 +69,8 @@ def _dictionary(contract: Contract, texts: pa.Array) -> pa.RecordBatch:
 
 def _delta_dictionaries(contract: Contract) -> bytes:
     """Each of many deltas makes a reader copy a long dictionary."""
-    long = ["x" * 1000] * 1000
-    count = min(MAX_ROWS, 2 * MEBIBYTE // len(_dictionary(contract, pa.array([""])).schema.serialize()))
-    batches = [_dictionary(contract, pa.array([*long, *map(str, range(number))])) for number in range(count)]
+    texts = pa.array([*["x" * 1000] * 1000, *map(str, range(MAX_ROWS))])
+    batches = [_dictionary(contract, texts[: 1000 + number]) for number in range(MAX_ROWS)]
     return stream(batches[0].schema, batches, emit_dictionary_deltas=True)
 
 

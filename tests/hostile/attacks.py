@@ -198,13 +198,13 @@ def _pipelined(target: Target) -> None:
 
 def _idle(target: Target) -> None:
     with _connections(target, 512, []):
-        for _ in range(20):
+        for _ in range(10):
             _assert_probes(target)
 
 
 def _idle_after_a_request(target: Target) -> None:
     with _connections(target, 512, [head("GET", "/livez")]):
-        for _ in range(20):
+        for _ in range(10):
             _assert_probes(target)
 
 

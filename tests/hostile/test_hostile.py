@@ -13,7 +13,7 @@ from hostile.service import Service, pack_service
 # with few columns, so that unknown ones get a hint, and with many
 COLUMNS = {"narrow": 46, "wide": 1000}
 # what takes longer the more columns there are
-BY_COLUMNS = ("JSON: ", "v2: ", "Arrow: ")
+BY_COLUMNS = ("JSON: ", "v2: ")
 
 Start = Callable[[str], Service]
 

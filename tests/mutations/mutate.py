@@ -25,8 +25,10 @@ import random
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import parso
@@ -83,9 +85,10 @@ LOADED = (
     ),
 )
 OPERATORS = OperatorProvider()
-# they need arguments, or make what is equal to the original, or what nobody would write
+# they need arguments, fail on dotted names, or make what nobody would write
 LEFT_OUT = (
     "Variable",
+    "ExceptionReplacer",
     "NoOp",
     "RemoveDecorator",
     "ReplaceComparisonOperator_Eq_Is",
@@ -100,20 +103,18 @@ class Mutant:
     Attributes:
         module: Where it is.
         line: The same, in the source.
-        operator: What was done there.
         code: The module's source with it.
     """
 
     module: str
     line: int
-    operator: str
     code: str
 
     def __str__(self) -> str:
         original = path_of(self.module).read_text().splitlines()
         changed = difflib.unified_diff(original, self.code.splitlines(), lineterm="", n=0)
         lines = [line for line in changed if line[:1] in "+-" and line[:3] not in ("+++", "---")]
-        return "\n".join([f"{self.module}:{self.line} {self.operator}", *lines])
+        return "\n".join([f"{self.module}:{self.line}", *lines])
 
 
 class Replaced(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
@@ -143,21 +144,48 @@ def path_of(module: str) -> Path:
     return SOURCE.joinpath(*module.split(".")).with_suffix(".py")
 
 
-def mutants_of(module: str, draw: random.Random) -> Iterator[Mutant]:
-    """Yields one mutant for each place in a module where there are any."""
+@dataclass(frozen=True)
+class Place:
+    """A place in the code where there are mutants.
+
+    Attributes:
+        module: Where it is.
+        line: The same, in the source.
+        mutants: Operators, each with the number of the place among those where it can be used.
+    """
+
+    module: str
+    line: int
+    mutants: tuple[tuple[str, int], ...]
+
+    def draw(self, draw: random.Random) -> Mutant | None:
+        """Returns one of its mutants; None where no operator makes code that compiles."""
+        for name, number in draw.sample(self.mutants, len(self.mutants)):
+            # some operators take ** before an argument for a power
+            if _compiles(code := mutate(path_of(self.module).read_text(), name, number)):
+                return Mutant(self.module, self.line, code)
+        return None
+
+
+def places_of(module: str) -> list[Place]:
+    """Returns the places of a module."""
     source = path_of(module).read_text()
-    unused = annotations(source)
-    places: dict[tuple[int, int, int, int], list[tuple[str, int]]] = {}
+    unused, tree = annotations(source), [*nodes(parso.parse(source))]
+    found: dict[tuple[int, ...], list[tuple[str, int]]] = {}
     for name in OPERATORS:
-        if name.startswith(LEFT_OUT):
-            continue
-        for number, (begin, end) in enumerate(positions(parso.parse(source), name)):
-            place = (*begin, *end)
-            if begin[0] not in unused:
-                places.setdefault(place, []).append((name, number))
-    for place in sorted(places):
-        name, number = draw.choice(places[place])
-        yield Mutant(module, place[0], name, mutate(source, name, number))
+        if not name.startswith(LEFT_OUT):
+            operator = OPERATORS[name]()
+            positions = (position for node in tree for position in operator.mutation_positions(node))
+            for number, (begin, end) in enumerate(positions):
+                if begin[0] not in unused:
+                    found.setdefault((*begin, *end), []).append((name, number))
+    return [Place(module, place[0], tuple(found[place])) for place in sorted(found)]
+
+
+def _compiles(code: str) -> bool:
+    with warnings.catch_warnings(action="ignore"), contextlib.suppress(SyntaxError):
+        return bool(compile(code, "mutant", "exec"))
+    return False
 
 
 def annotations(source: str) -> set[int]:
@@ -183,13 +211,6 @@ def nodes(node: NodeOrLeaf) -> Iterator[NodeOrLeaf]:
     yield node
     for child in getattr(node, "children", ()):
         yield from nodes(child)
-
-
-def positions(tree: NodeOrLeaf, name: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Yields where an operator can be used: begin and end, each as line and column."""
-    operator = OPERATORS[name]()
-    for node in nodes(tree):
-        yield from operator.mutation_positions(node)
 
 
 def mutate(source: str, name: str, number: int) -> str:
@@ -258,7 +279,7 @@ def unchanged_seconds(modules: Sequence[str]) -> dict[str, float]:
     """Runs the tests of unchanged modules; returns how long each took."""
     seconds = {}
     for module in modules:
-        run = Run(Mutant(module, 0, "unchanged", path_of(module).read_text()), 600.0)
+        run = Run(Mutant(module, 0, path_of(module).read_text()), 600.0)
         while (failed := run.killed()) is None:
             time.sleep(0.02)
         if failed:
@@ -279,8 +300,10 @@ def main() -> None:
     deadline = time.monotonic() + 60 * arguments.minutes
     draw = random.Random(arguments.seed)
     modules = [module for module in TESTS if arguments.only in module]
-    found = [mutant for module in modules for mutant in mutants_of(module, draw)]
-    sample = draw.sample(found, min(arguments.count, len(found)))
+    places = [place for module in modules for place in places_of(module)]
+    draw.shuffle(places)
+    drawn = (mutant for place in places if (mutant := place.draw(draw)) is not None)
+    sample = [*islice(drawn, arguments.count)]
     os.chdir(ROOT)
     for name in LOADED:
         importlib.import_module(name)
