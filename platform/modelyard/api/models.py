@@ -45,7 +45,7 @@ class PredictionResponse(BaseModel):
     """What a `ModelService` answered."""
 
     prediction: Any = Field(description="A label or value for each row.")
-    probabilities: Any = Field(None, description="A list of probabilities by class for each row.")
+    probabilities: Any = Field(None, description="Probabilities of each row, by class in ascending order.")
     timing: dict[str, float] | None = Field(None, description="Milliseconds by step.")
 
 

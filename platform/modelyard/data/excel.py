@@ -32,7 +32,7 @@ def read_excel(data: bytes, path: str) -> pd.DataFrame:
 
     Raises:
         MissingDependency: openpyxl is not installed.
-        TableUnreadable: It is no workbook, is damaged, or has a column twice.
+        TableUnreadable: It is not a workbook, is damaged, or has a column twice.
     """
     require_excel()
     try:
@@ -40,10 +40,10 @@ def read_excel(data: bytes, path: str) -> pd.DataFrame:
             names = pd.read_excel(book, header=None, nrows=1).to_numpy(dtype=object).ravel().tolist()
             frame = pd.read_excel(book, na_values=list(NULL_TEXTS), keep_default_na=False)
     except Exception as error:  # openpyxl raises what its parts do: KeyError, BadZipFile, ParseError and others
-        raise TableUnreadable(path, f"is no readable Excel workbook (.xlsx): {first_line(error)}") from None
+        raise TableUnreadable(path, f"is not a readable Excel workbook (.xlsx): {first_line(error)}") from None
     double = next((name for name in names if name == name and names.count(name) > 1), None)
     if double is not None:  # pandas would rename the second one
-        raise TableUnreadable(path, f"column {str(double)!r} stands there twice", "rename one of them")
+        raise TableUnreadable(path, f"column {str(double)!r} occurs twice", "rename one of them")
     return frame
 
 

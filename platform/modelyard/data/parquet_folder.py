@@ -23,12 +23,12 @@ def kinds_of(data: bytes, path: str) -> dict[str, str]:
     """Returns the kind of each column of a Parquet file; types of one kind can stand in one column of a table.
 
     Raises:
-        TableUnreadable: It is no Parquet file, or damaged.
+        TableUnreadable: It is not a Parquet file, or damaged.
     """
     try:
         schema = parquet.read_schema(io.BytesIO(data))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise TableUnreadable(path, f"is no readable Parquet file: {first_line(error)}") from None
+        raise TableUnreadable(path, f"is not a readable Parquet file: {first_line(error)}") from None
     return {field.name: _kind(field.type) for field in schema}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from modelyard.data.contract import Contract
@@ -13,6 +14,7 @@ __all__ = ["check_keys", "listed_names", "surplus_hint"]
 
 MAX_NAMES = 20
 MAX_PROBLEMS = 100
+MAX_HINTED = 200  # characters of a key; comparing takes time by the length, and no column is meant by a longer one
 
 
 def check_keys(contract: Contract, rows: Sequence[Any]) -> None:
@@ -27,7 +29,7 @@ def check_keys(contract: Contract, rows: Sequence[Any]) -> None:
         if not isinstance(row, Mapping):
             raise ContractViolation([f"row {number} is {shown_value(row)} where a mapping by column is expected"])
         if not required <= row.keys() <= known:
-            raise ContractViolation(_wrong_keys(contract, required, number, row))
+            raise ContractViolation([f"row {number}: {problem}" for problem in _wrong_keys(contract, required, row)])
 
 
 def surplus_hint(contract: Contract, found: int) -> str:
@@ -52,12 +54,13 @@ def listed_names(names: Iterable[str]) -> str:
     return ", ".join(quoted[:MAX_NAMES]) + more
 
 
-def _wrong_keys(contract: Contract, required: frozenset[str], number: int, row: Mapping[Any, Any]) -> list[str]:
-    unknown = [key for key in row if key not in contract.names]
-    problems = [f"row {number}: unknown key {shown_value(key)}" for key in unknown[:MAX_PROBLEMS]]
-    if problems:  # comparing takes time, so that one key gets a hint
-        problems[0] += f" ({nearest(str(unknown[0]), contract.names)})"
-    missing = [name for name in contract.names if name in required and name not in row]
+def _wrong_keys(contract: Contract, required: frozenset[str], row: Mapping[Any, Any]) -> list[str]:
+    names = contract.names
+    unknown = list(islice((key for key in row if key not in names), MAX_PROBLEMS))
+    problems = [f"unknown key {shown_value(key)}" for key in unknown]
+    if unknown and len(text := str(unknown[0])) <= MAX_HINTED:
+        problems[0] += f" ({nearest(text, names)})"
+    missing = [name for name in names if name in required and name not in row]
     if missing:
-        problems.append(f"row {number}: no value for {listed_names(missing)}")
+        problems.append(f"no value for {listed_names(missing)}")
     return problems

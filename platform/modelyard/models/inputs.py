@@ -35,7 +35,7 @@ def encode_rows(encoder: Encoder, rows: Any) -> NDArray[np.float32]:
         _check_columns(encoder.contract, rows)
         return encoder.encode(rows)
     if not isinstance(rows, Sequence | np.ndarray) or isinstance(rows, str | bytes):
-        raise ContractViolation([f"{shown_value(rows)} is no table: pass a frame, a mapping or a sequence of rows"])
+        raise ContractViolation([f"{shown_value(rows)} is not a table: pass a frame, a mapping or a sequence of rows"])
     if len(rows) and isinstance(rows[0], Mapping):
         return encoder.encode_rows(list(rows))
     table = _table(rows, encoder.contract)
@@ -55,7 +55,7 @@ def _is_column(values: Any) -> bool:
 
 def _check_names(contract: Contract, names: Iterable[Any]) -> None:
     twice = {name for name, count in Counter(names).items() if count > 1}
-    double = [f"column {name!r} stands there twice" for name in contract.names if name in twice]
+    double = [f"column {name!r} occurs twice" for name in contract.names if name in twice]
     if double:
         raise ContractViolation(double)
 

@@ -53,10 +53,10 @@ def test_what_is_no_sheet_is_refused_in_a_sentence(tmp_path):
     pytest.importorskip("openpyxl")
     path = tmp_path / "t.xlsx"
     path.write_bytes(b"a,b\n1,2\n")
-    with pytest.raises(TableUnreadable, match=r"t\.xlsx: is no readable Excel workbook"):
+    with pytest.raises(TableUnreadable, match=r"t\.xlsx: is not a readable Excel workbook"):
         load_data(path)
     for frame, problem in (
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "column 'a' stands there twice; rename one of them"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "column 'a' occurs twice; rename one of them"),
         (pd.DataFrame({"a": []}), "has columns but no rows"),
         (pd.DataFrame(), "is empty"),
     ):

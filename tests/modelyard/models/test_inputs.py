@@ -64,12 +64,12 @@ def test_further_columns_are_ignored_in_tables_and_refused_in_rows() -> None:
         ([[7, 1.0, "u"]], "('a', 'c'); leave out 'id', which the model does not read"),
         (np.ones((4, 4)), "row 1 has 4 values where 2 are expected ('a', 'c'); leave out 'id', 'y', which the model"),
         ([{"a": 1.0, "c": "u"}, [1.0, "u"]], "row 2 is [1.0, 'u'] where a mapping by column is expected"),
-        (5, "5 is no table: pass a frame, a mapping or a sequence of rows"),
-        ("abc", "'abc' is no table"),
+        (5, "5 is not a table: pass a frame, a mapping or a sequence of rows"),
+        ("abc", "'abc' is not a table"),
         (pd.Series({"a": 1.0}), "column 'c' is missing"),
         (pd.Series([1.0, "u"]), "column 'a' is missing"),
-        (pd.Series([1.0, 2.0, "u"], index=["a", "a", "c"]), "column 'a' stands there twice"),
-        (pd.DataFrame([[1.0, 2.0, "u"]], columns=["a", "a", "c"]), "column 'a' stands there twice"),
+        (pd.Series([1.0, 2.0, "u"], index=["a", "a", "c"]), "column 'a' occurs twice"),
+        (pd.DataFrame([[1.0, 2.0, "u"]], columns=["a", "a", "c"]), "column 'a' occurs twice"),
     ],
 )
 def test_other_rows_are_refused_in_a_sentence(rows, problem: str) -> None:
