@@ -120,7 +120,8 @@ def _refused(column: Column, values: Any) -> Mask:
     if isinstance(values, Distinct):
         if column.on_unknown == "refuse":
             known = frozenset(column.vocabulary)
-            wrong |= values.spread(np.array([category_text(value) not in known for value in values.distinct]), False)
+            unknown = np.array([category_text(value) not in known for value in values.distinct], dtype=np.bool_)
+            wrong |= values.spread(unknown, False)
         return wrong
     if column.integer:
         wrong |= ~null & (values != np.trunc(values))

@@ -193,6 +193,16 @@ def test_what_the_contract_refuses_is_refused(
     ]
 
 
+def test_a_column_of_nulls_has_no_unknown_category(
+    tmp_path: Path, frame: pd.DataFrame, inputs: pa.Table, ask_app: Callable[[FastAPI], Ask]
+) -> None:
+    contract = make_contract(frame, model_config={"on_unknown": "refuse"})
+    folder = save_served(tmp_path / "model", frame, contract)
+    asked = ask_app(create_app(load_served(folder, Settings()), Settings()))
+    for nulls in (pa.nulls(3), pa.nulls(3, pa.string()), pa.nulls(3, pa.dictionary(pa.int8(), pa.string()))):
+        assert len(read(send(asked, inputs[:3].set_column(2, "model_config", nulls)))) == 3
+
+
 def test_what_the_contract_accepts_is_counted(
     folder: Path, inputs: pa.Table, ask_app: Callable[[FastAPI], Ask]
 ) -> None:
