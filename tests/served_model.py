@@ -14,6 +14,7 @@ from modelyard.config.models import DataSettings
 from modelyard.data.contract import Contract
 from modelyard.data.encoding import Encoder
 from modelyard.data.inference import infer_contract
+from modelyard.data.scale import TargetScale
 from modelyard.models.artifact import save_model
 from modelyard.models.card import Card
 from modelyard.models.figures import Figure
@@ -24,7 +25,10 @@ LABELS: dict[str, list[Any]] = {
     "multiclass": [1, 2, 5],
     "flag": [False, True],
     "regression": [],
+    # seconds since 1970, which float32 holds to the nearest 128: the model answers in float64
+    "instant": [],
 }
+INSTANT = 1.7e9
 
 
 def make_table(task: str = "binary", rows: int = 240) -> pd.DataFrame:
@@ -43,7 +47,7 @@ def make_table(task: str = "binary", rows: int = 240) -> pd.DataFrame:
     frame.loc[::7, "education-num"] = None
     frame.loc[3::9, "model_config"] = None
     labels = LABELS[task]
-    noise = frame["age"] + rng.normal(0, 20, rows)
+    noise = frame["age"] + rng.normal(0, 20, rows) + INSTANT * (task == "instant")
     frame["target"] = pd.qcut(noise, len(labels), labels=False).map(dict(enumerate(labels))) if labels else noise
     return frame
 
@@ -95,6 +99,8 @@ def save_served(
         [helper.make_tensor_value_info(name_of_output, TensorProto.FLOAT, [None, outputs])],
         [numpy_helper.from_array(np.zeros((), dtype=np.float32), "zero")],
     )
+    if TargetScale.of(frame["target"] if not contract.target.classes else [0.0]).dtype == np.float64:
+        _answer_in_double(graph)
     alter(graph)
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
@@ -110,6 +116,14 @@ def save_served(
         parity=Parity(passed=True, rows=10_200, held_out=200, failures=0, worst_difference=2e-7, worst_row={}),
     )
     return save_model(folder, contract=contract, card=card, onnx=model.SerializeToString())
+
+
+def _answer_in_double(graph: GraphProto) -> None:
+    graph.node[-1].output[0] = "single"
+    graph.initializer.append(numpy_helper.from_array(np.array(INSTANT), "instant"))
+    graph.node.append(helper.make_node("Cast", ["single"], ["double"], to=TensorProto.DOUBLE))
+    graph.node.append(helper.make_node("Add", ["double", "instant"], ["value"]))
+    graph.output[0].type.tensor_type.elem_type = TensorProto.DOUBLE
 
 
 def json_rows(frame: pd.DataFrame, contract: Contract) -> list[dict[str, Any]]:

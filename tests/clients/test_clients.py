@@ -68,9 +68,7 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("command", [("java", "Ask.java"), ("go", "run", "ask.go"), ("node", "ask.mjs")], ids="/".join)
-def test_a_client_of_another_language_gets_an_answer_to_each_request(
-    asked: Asked, command: tuple[str, ...]
-) -> None:
+def test_a_client_of_another_language_gets_an_answer_to_each_request(asked: Asked, command: tuple[str, ...]) -> None:
     ran = run([program(command[0]), *command[1:], *asked.arguments])
     assert ran.stdout == f"{COUNT} requests, 0 errors\n", ran.stderr[-2000:]
 

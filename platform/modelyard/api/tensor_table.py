@@ -19,7 +19,18 @@ from modelyard.api.fields import column_field
 from modelyard.api.models import class_text
 from modelyard.api.predict import Predictions
 from modelyard.api.problems import MOST_ERRORS, Hints, RequestProblem, describe
-from modelyard.api.tensors import NUMBERS, Datatype, Tensor, Values, cut, merge, read_values, write_tensor, wrong
+from modelyard.api.tensors import (
+    DTYPES,
+    NUMBERS,
+    Datatype,
+    Tensor,
+    Values,
+    cut,
+    merge,
+    read_values,
+    write_tensor,
+    wrong,
+)
 from modelyard.data.contract import Column, Contract, Target
 from modelyard.data.encoding import numbers
 from modelyard.data.rows import takes_numbers
@@ -165,12 +176,13 @@ class TensorWriter:
 
     Args:
         target: What is predicted.
+        dtype: Type of predicted values, float32 or float64.
 
     Attributes:
         outputs: Datatype and number of columns by name of the output; 0 columns for one value a row.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, dtype: np.dtype[Any]) -> None:
         kinds = {type(label) for label in target.classes}
         label: Datatype = "BYTES"
         if kinds == {bool}:
@@ -180,7 +192,7 @@ class TensorWriter:
         self.outputs: Mapping[str, tuple[Datatype, int]] = (
             {"label": (label, 0), "probabilities": ("FP32", len(target.classes))}
             if target.classes
-            else {"value": ("FP32", 0)}
+            else {"value": ("FP64" if dtype == np.float64 else "FP32", 0)}
         )
 
     def write(self, predictions: Predictions, name: str, *, binary: bool) -> tuple[Tensor, bytes]:
@@ -188,7 +200,7 @@ class TensorWriter:
         datatype = self.outputs[name][0]
         values: Values
         if name != "label":
-            values = predictions.scores.astype("<f4")
+            values = predictions.scores.astype(DTYPES[datatype])
         elif datatype == "BYTES":
             values = [class_text(label) for label in predictions.decided]
         else:

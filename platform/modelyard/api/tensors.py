@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from modelyard.api.problems import MOST_ERRORS, FieldProblem, RequestProblem, describe, pointer
 
-__all__ = ["NUMBERS", "Datatype", "Tensor", "Values", "cut", "merge", "read_values", "write_tensor", "wrong"]
+__all__ = ["DTYPES", "NUMBERS", "Datatype", "Tensor", "Values", "cut", "merge", "read_values", "write_tensor", "wrong"]
 
 Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"

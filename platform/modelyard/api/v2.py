@@ -135,7 +135,7 @@ class Infer(_Endpoint, Prediction):
         contract = predictor.model.contract
         self._messages = RequestReader(len(contract.columns), predictor.max_rows)
         self._reader = TensorReader(contract, predictor.max_rows)
-        self._writer = TensorWriter(contract.target)
+        self._writer = TensorWriter(contract.target, predictor.model.dtype)
 
     def read(self, body: bytes, headers: Headers) -> Inference:
         """Returns the rows of a body."""
@@ -197,7 +197,7 @@ def _readiness(name: str | None = None) -> Callable[[bool], Answer]:
 
 def _describe(model: Model) -> ModelMetadata:
     contract = model.contract
-    outputs = TensorWriter(contract.target).outputs.items()
+    outputs = TensorWriter(contract.target, model.dtype).outputs.items()
     return ModelMetadata(
         name=model.name,
         versions=[model.version],

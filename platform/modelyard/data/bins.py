@@ -15,9 +15,10 @@ from modelyard.data.encoding import booleans, category_text, has_distinct, numbe
 __all__ = ["category_counts", "count_values", "quantile_edges", "shares"]
 
 QUANTILES = np.arange(1, 10) / 10
+FLOAT32 = np.dtype(np.float32)
 
 
-def quantile_edges(values: NDArray[np.float64]) -> tuple[float, ...]:
+def quantile_edges(values: NDArray[np.float64], dtype: np.dtype[Any] = FLOAT32) -> tuple[float, ...]:
     """Returns at most nine inner edges, each a value of the column, that cut it into bins of like size.
 
     A value that more than a tenth of the rows share gets a bin of its own, so that a column of many zeros still
@@ -25,8 +26,9 @@ def quantile_edges(values: NDArray[np.float64]) -> tuple[float, ...]:
 
     Args:
         values: Shape (n,), NaN for null.
+        dtype: Type that the edges are rounded to: that of the values that will be counted by them.
     """
-    known = _rounded(values[np.isfinite(values)])
+    known = _rounded(values[np.isfinite(values)], dtype)
     if not len(known):
         return ()
     quantiles = np.quantile(known, QUANTILES, method="inverted_cdf")
@@ -84,7 +86,7 @@ def category_counts(values: Any) -> Mapping[str, int]:
     return counts
 
 
-def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rounded(values: NDArray[np.float64], dtype: np.dtype[Any] = FLOAT32) -> NDArray[np.float64]:
     # a service has only the float32 that the model sees: an edge must not fall between the two
     with np.errstate(over="ignore"):
-        return values.astype(np.float32).astype(np.float64)
+        return values.astype(dtype).astype(np.float64)

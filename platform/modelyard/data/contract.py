@@ -65,7 +65,8 @@ class Target(_Frozen):
         classes: Labels as in the training table. Binary: (negative, positive). Empty for regression.
         minimum: Smallest training value of a regression target.
         maximum: Largest one.
-        bins: Inner edges of its quantile bins, as a column's: what a service counts its predictions by.
+        bins: Inner edges of its quantile bins, as a column's: what a service counts its predictions by. Not rounded
+            where a model answers in float64 (see `modelyard.data.scale.TargetScale`).
     """
 
     name: str

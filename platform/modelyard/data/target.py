@@ -15,6 +15,7 @@ from modelyard.config.models import DataSettings
 from modelyard.data.bins import quantile_edges
 from modelyard.data.contract import Contract, Target
 from modelyard.data.encoding import category_text, numbers, plain_values
+from modelyard.data.scale import TargetScale
 from modelyard.errors import ColumnNotFound, ConfigError, ContractViolation, DataError, nearest
 from modelyard.utils.types import Label, Task
 
@@ -83,7 +84,8 @@ def infer_target(values: pd.Series[Any], settings: DataSettings) -> Target:
                 raise DataError(f"the {violation.problems[0]}") from None
             raise ConfigError("data.task", f"is regression, but {violation.problems[0]}") from None
         lowest, highest = float(found.min()), float(found.max())
-        return Target(name=name, task=task, minimum=lowest, maximum=highest, bins=quantile_edges(found))
+        edges = quantile_edges(found, TargetScale.of(found).dtype)
+        return Target(name=name, task=task, minimum=lowest, maximum=highest, bins=edges)
     classes = _negative_positive(counts, settings.positive) if task == "binary" else _ordered(counts)
     return Target(name=name, task=task, classes=tuple(classes))
 

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from modelyard.data.contract import Contract
 from modelyard.data.encoding import Encoder
+from modelyard.data.scale import TargetScale
 from modelyard.models.inputs import encode_rows
+from modelyard.plugins.standardization import StandardizedRegressor
 from modelyard.plugins.threads import limited_threads, loaded_pools
 from modelyard.utils.sentences import shown_value
 from modelyard.utils.types import Label
@@ -64,6 +66,8 @@ class Model:
         version: Version of the model: the digest of its manifest.
         compiled: Whether the scorer is the compiled graph.
         fitted: The fitted pipeline, where it is at hand.
+        dtype: Type in which its scores are logged and sent: float64 for values that float32 is too coarse for, else
+            float32.
 
     Example:
         >>> model = load_model("models/people")  # doctest: +SKIP
@@ -78,9 +82,11 @@ class Model:
     compiled: bool = False
     fitted: Any = None
     encoder: Encoder = field(init=False)
+    dtype: np.dtype[Any] = field(init=False)
 
     def __post_init__(self) -> None:
         self.encoder = Encoder(self.contract)
+        self.dtype = getattr(self.scorer, "dtype", np.dtype(np.float32))
 
     def __repr__(self) -> str:
         target = self.contract.target
@@ -184,6 +190,16 @@ class PipelineScorer:
 
     pipeline: Any
     classes: int
+
+    @property
+    def scale(self) -> TargetScale | None:
+        """Scale of the standardized target; None for classes, and for pipelines that were fitted on the target."""
+        return self.pipeline.scale if isinstance(self.pipeline, StandardizedRegressor) else None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type that the values need, as `OnnxScorer.dtype`."""
+        return np.dtype(np.float32) if self.scale is None else self.scale.dtype
 
     def __call__(self, matrix: NDArray[np.float32]) -> Scores:
         """Returns probabilities (n, classes) or values (n,), float64.

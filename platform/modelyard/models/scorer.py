@@ -17,6 +17,7 @@ __all__ = ["OnnxScorer", "RowScorer"]
 INPUT = "X"
 OUTPUTS = ("probabilities", "value")
 LEAST_ROWS = "least_rows"
+DTYPES: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype(np.float32), "tensor(double)": np.dtype(np.float64)}
 
 
 class OnnxScorer:
@@ -30,6 +31,7 @@ class OnnxScorer:
     Attributes:
         session: The session of ONNX Runtime.
         output: ``probabilities`` or ``value``.
+        dtype: Type of the scores: float32, or float64 for values that float32 is too coarse for.
         width: Number of features.
         least_rows: Fewer are scored with empty ones beside them, so that a row's score does not depend on its company.
 
@@ -59,11 +61,18 @@ class OnnxScorer:
             )
         self._source = (model, threads) if picklable else None
         self.output = names[1]
+        allowed = [each for each in DTYPES if each == "tensor(float)" or self.output == "value"]
+        if outputs[0].type not in allowed:
+            raise ModelError(
+                f"the compiled model's output {self.output} is a {outputs[0].type} where a {' or '.join(allowed)} "
+                "is expected; let the trainer's convert() cast it"
+            )
+        self.dtype = DTYPES[outputs[0].type]
         self.width = _width(inputs[0].shape)
         self.least_rows = _least_rows(self.session.get_modelmeta().custom_metadata_map.get(LEAST_ROWS, "1"))
 
-    def __call__(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns probabilities (n, classes) or values (n,), float32.
+    def __call__(self, matrix: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Returns probabilities (n, classes) or values (n,), of type `dtype`.
 
         Args:
             matrix: Encoded rows, float32, shape (n, features).
@@ -71,7 +80,7 @@ class OnnxScorer:
         count = len(matrix)
         if count < self.least_rows:
             matrix = np.concatenate([matrix, np.zeros((self.least_rows - count, self.width), dtype=np.float32)])
-        scores: NDArray[np.float32] = self.session.run((self.output,), {INPUT: matrix})[0][:count]
+        scores: NDArray[np.floating] = self.session.run((self.output,), {INPUT: matrix})[0][:count]
         return scores.ravel() if self.output == "value" else scores
 
     def __reduce__(self) -> tuple[type[OnnxScorer], tuple[bytes, int]]:
@@ -107,22 +116,24 @@ class RowScorer:
 
     def __init__(self, scorer: OnnxScorer, width: int) -> None:
         rows = scorer.least_rows
-        self._width, self._begin = width, rows * width
-        # in one piece, so that one copy keeps a row with its scores
-        both = np.zeros(rows * (width + scorer.width), dtype=np.float32)
-        scores = both[: self._begin].reshape(rows, width)
-        matrix = both[self._begin :].reshape(rows, scorer.width)
+        self._width, self._dtype = width, scorer.dtype
+        self._begin = rows * width * scorer.dtype.itemsize
+        row_bytes = scorer.width * np.dtype(np.float32).itemsize
+        # in one piece, so that one copy keeps a row with its scores; the scores first, for their alignment
+        both = np.zeros(self._begin + rows * row_bytes, dtype=np.uint8)
+        scores = both[: self._begin].view(scorer.dtype).reshape(rows, width)
+        matrix = both[self._begin :].view(np.float32).reshape(rows, scorer.width)
         self.matrix = matrix[:1]
         # NumPy is slow for a few values
         self._list = scores[0].data.tolist
         self.scores = scores[0].data
-        self.record = both[: self._begin + scorer.width].data
+        self.record = both[: self._begin + row_bytes].data
         binding = scorer.session.io_binding()
         for bind, name, array in (
             (binding.bind_input, INPUT, matrix),
             (binding.bind_output, scorer.output, scores),
         ):
-            bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+            bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
         # what `run_with_iobinding` of the session calls, without what it costs to look
         self._run = partial(scorer.session._sess.run_with_iobinding, binding._iobinding, None)
 
@@ -132,11 +143,12 @@ class RowScorer:
         scores: list[Any] = self._list()
         return scores
 
-    def split(self, kept: bytes | bytearray, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def split(self, kept: bytes | bytearray, count: int) -> tuple[NDArray[np.float32], NDArray[np.floating]]:
         """Reads copies of `record` or of `scores`, so many.
 
         Returns:
             The rows, shape (n, features), or (n, 0) of scores alone; and the scores, shape (n, width).
         """
-        read = np.frombuffer(kept, dtype=np.float32).reshape(count, -1)
-        return read[:, self._begin :], read[:, : self._width]
+        read = np.frombuffer(kept, dtype=np.uint8).reshape(count, -1)
+        scores = read[:, : self._width * self._dtype.itemsize]
+        return read[:, self._begin :].view(np.float32), scores.view(self._dtype)

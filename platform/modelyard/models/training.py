@@ -19,6 +19,7 @@ from modelyard.data import processing
 from modelyard.data.contract import Contract
 from modelyard.data.encoding import Encoder
 from modelyard.data.inference import infer_contract
+from modelyard.data.scale import TargetScale
 from modelyard.data.target import encode_target
 from modelyard.errors import ModelyardError, TrainingError, UsageError
 from modelyard.models.folds import Folds, Rung, make_folds
@@ -26,6 +27,7 @@ from modelyard.models.metrics import get_metric
 from modelyard.models.model import Model, PipelineScorer
 from modelyard.plugins.base import Fitted, TableShape, TabularTrainer
 from modelyard.plugins.registry import get_trainer
+from modelyard.plugins.standardization import fit_standardized, trainer_part
 from modelyard.utils.sentences import first_line
 from modelyard.utils.types import Kind
 
@@ -62,8 +64,8 @@ class Evaluation:
     Attributes:
         score: Mean over the folds, in the metric's own direction.
         fold_scores: By split.
-        predictions: Out-of-fold probabilities (repeats, n, classes) or values (repeats, n), float32, each of a
-            single fit; NaN in rows that no split of this rung validates.
+        predictions: Out-of-fold probabilities (repeats, n, classes) or values (repeats, n), each of a single fit; NaN
+            in rows that no split of this rung validates. float64 where `TargetScale` says so, else float32.
         rounds: Boosting rounds by split; empty where the trainer does not stop early.
         cost: Elementary steps of one prediction, the mean over the splits.
         seconds: Seconds of wall time this rung took, without what was taken over.
@@ -71,7 +73,7 @@ class Evaluation:
 
     score: float
     fold_scores: tuple[float, ...]
-    predictions: NDArray[np.float32]
+    predictions: NDArray[np.floating]
     rounds: tuple[int, ...]
     cost: float
     seconds: float
@@ -96,7 +98,8 @@ def evaluate_configuration(
     start = time.perf_counter()
     trainer, metric = get_trainer(config.algorithm), get_metric(folds.metric, folds.shape.task)
     width = (len(folds.y), folds.shape.classes) if folds.shape.classes else (len(folds.y),)
-    predictions = np.full((folds.repeats, *width), np.nan, np.float32)
+    dtype = np.dtype(np.float32) if folds.shape.classes else TargetScale.of(folds.y).dtype
+    predictions = np.full((folds.repeats, *width), np.nan, dtype)
     scores: list[float] = []
     rounds: list[int] = []
     costs: list[float] = []
@@ -116,7 +119,7 @@ def evaluate_configuration(
             raise TrainingError(f"{config.algorithm} gave no finite {metric.name} on split {number + 1}")
         predictions[number // per_repetition, valid] = predicted
         scores.append(score)
-        costs.append(trainer.cost(fitted, folds.shape))
+        costs.append(trainer.cost(trainer_part(fitted), folds.shape))
         if fitted.rounds is not None:
             rounds.append(fitted.rounds)
     return Evaluation(
@@ -140,6 +143,8 @@ def fit_rows(
 ) -> Fitted:
     """Fits on some rows of the folds, or all; stops early on an inner split unless `rounds` says how many.
 
+    The trainer sees a standardized regression target; the returned pipeline predicts in the target's own unit.
+
     Raises:
         TrainingError: The library below refused; names the trainer and its reason.
     """
@@ -149,14 +154,15 @@ def fit_rows(
         X, held_X, y, held_y = _inner_split(X, y, folds.shape, folds.seed)
         validation = (held_X, held_y)
     try:
-        return trainer.fit(
+        return fit_standardized(
+            trainer,
             params,
             X,
             y,
             shape=folds.shape,
+            validation=validation,
             seed=folds.seed,
             threads=threads,
-            validation=validation,
             rounds=rounds,
         )
     except ModelyardError:

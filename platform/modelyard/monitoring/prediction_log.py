@@ -65,7 +65,7 @@ class _Batch:
         self.identified.append(bool(ids))
         self.ids.append(ids)
         self.rows.append(rows.tobytes())
-        self.scores.append(scores.astype(np.float32, copy=False).tobytes())
+        self.scores.append(scores.tobytes())
 
 
 class PredictionLog:
@@ -90,6 +90,7 @@ class PredictionLog:
         self._folder = settings.url.rstrip("/")
         _check(settings, contract)
         self._width = len(features_of(contract))
+        self._dtype, self._number = model.dtype, pa.from_numpy_dtype(model.dtype)
         self._labels = labels(contract.target.classes) if contract.target.classes else None
         self._most = int(
             settings.buffer_mb * 2**20 / (4 * (self._width + len(contract.target.classes)) + OVERHEAD_BYTES)
@@ -139,7 +140,7 @@ class PredictionLog:
             has_room = self._room >= count
             if has_room:
                 self._room -= count
-                self._batch.add(ids, rows, scores)
+                self._batch.add(ids, rows, scores.astype(self._dtype, copy=False))
         if not has_room:
             self._dropped.inc(count)
         if self._batch.size >= self._full:
@@ -197,19 +198,19 @@ class PredictionLog:
         counts = np.array(batch.counts)
         at = np.repeat((np.array(batch.moments) * 1e6).astype(np.int64), counts)
         identified = np.repeat(np.array(batch.identified, dtype=np.bool_), counts)
-        scores = np.frombuffer(b"".join(batch.scores), dtype=np.float32)
+        scores = np.frombuffer(b"".join(batch.scores), dtype=self._dtype)
         own = (
             values(at, pa.timestamp("us", tz="UTC")),
             equally_long(binascii.b2a_base64(b"".join(batch.ids), newline=False), ~identified),
             chosen(np.zeros(len(rows), np.int32), self._versions),
             self._predicted(scores.reshape(len(rows), -1)),
-            pa.FixedSizeListArray.from_arrays(values(scores, pa.float32()), len(scores) // len(rows)),
+            pa.FixedSizeListArray.from_arrays(values(scores, self._number), len(scores) // len(rows)),
         )
         return pa.Table.from_arrays([*own, *columns.values()], names=[*OWN_COLUMNS, *columns])
 
-    def _predicted(self, scores: NDArray[np.float32]) -> pa.Array:
+    def _predicted(self, scores: NDArray[np.floating]) -> pa.Array:
         if self._labels is None:
-            return values(scores[:, 0], pa.float32())
+            return values(scores[:, 0], self._number)
         return chosen(self._model.codes(scores).astype(np.int32), self._labels)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from modelyard.data.encoding import Feature
 from modelyard.errors import ModelyardError
 from modelyard.plugins.space import Params, Space
+from modelyard.plugins.standardization import fit_standardized
 from modelyard.utils.sentences import first_line
 from modelyard.utils.types import Task
 
@@ -129,8 +130,9 @@ class Fitted:
 class TabularTrainer(ModelTrainer):
     """A trainer that a search can use: it declares its space, its pipeline and its compiler.
 
-    Labels are class codes 0..classes-1 (int64) or float64 values. Nulls are NaN; categories are codes, of
-    which 0 is null and 1 unknown. Arrays may be read-only.
+    Labels are class codes 0..classes-1 (int64) or float64 values. Values are standardized before a fit, to mean 0 and
+    standard deviation 1, and restored in what is served. Nulls are NaN; categories are codes, of which 0 is null and 1
+    unknown. Arrays may be read-only.
 
     Attributes:
         tasks: What it can predict.
@@ -227,7 +229,7 @@ class TabularTrainer(ModelTrainer):
         features = tuple(Feature(f"x{i}", f"x{i}", "number") for i in range(matrix.shape[1]))
         shape = TableShape(task, len(classes), features, len(matrix))
         params = {**self.defaults(shape), **config.get("params", {})}
-        fitted = self.fit(params, matrix, labels, shape=shape, seed=int(config.get("seed", 0)))
+        fitted = fit_standardized(self, params, matrix, labels, shape=shape, seed=int(config.get("seed", 0)))
         predicted = fitted.pipeline.predict(matrix)
         figure = {"train_accuracy": float(np.mean(predicted == labels))} if len(classes) else _r2(predicted, labels)
         return {"model": fitted.pipeline, "classes": classes.tolist()}, figure

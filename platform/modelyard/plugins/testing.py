@@ -20,6 +20,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from modelyard.data.encoding import FIRST_CODE, UNKNOWN_CODE, Feature
+from modelyard.data.scale import TargetScale
 from modelyard.plugins.base import Fitted, Labels, Matrix, TableShape, TabularTrainer
 from modelyard.plugins.registry import get_trainer
 from modelyard.plugins.space import Choice, Distribution, Float, Int, Params, Space, Value
@@ -103,7 +104,8 @@ def _case(trainer: TabularTrainer, task: Task, features: tuple[Feature, ...]) ->
     unseen[::3, 4] = UNKNOWN_CODE
     unseen[1::4, :4] = np.nan
     signal = X[:, 0] + np.nan_to_num(X[:, 1]) * (X[:, 4] - 3) + rng.normal(0, 0.3, ROWS)
-    y: Labels = 1000 + 50 * signal.astype(np.float64)
+    # as in a search, where regression targets are standardized before a fit
+    y: Labels = TargetScale.of(signal).standardize(signal)
     if task != "regression":
         edges = (0.8,) if task == "binary" else (-0.5, 0.8)
         y = np.digitize(signal, edges).astype(np.int64)
@@ -215,11 +217,13 @@ def _check_conversion(case: _Case, fitted: Fitted, what: str) -> None:
     names = [each.name for each in (*session.get_inputs(), *session.get_outputs())]
     wanted = ["X", "probabilities" if case.shape.classes else "value"]
     case.require(names == wanted, f"the compiled model goes from {wanted[0]} to {wanted[1]}", ", ".join(names))
+    kind = session.get_outputs()[0].type
+    case.require(kind == "tensor(float)", "the compiled model's output is float32", kind)
     matrix = np.concatenate([case.X, case.unseen])
     got = session.run(None, {"X": matrix})[0]
     expected = _predict(case.shape, fitted, matrix)
     case.require(got.shape == expected.shape, "the compiled model's output has the right shape", f"{got.shape}")
-    scale = 1.0 if case.shape.classes else np.maximum(np.abs(expected), expected.std())
+    scale = 1.0 if case.shape.classes else np.maximum(np.abs(expected), 1.0)
     worst = float((np.abs(got - expected) / scale).max())
     case.require(worst <= TOLERANCE, f"the compiled model agrees within {TOLERANCE} for {what}", f"{worst:.1e}")
 

@@ -27,6 +27,7 @@ from modelyard.models.inference import batch_predict
 from served_model import make_contract, make_table, save_served
 
 Ask = Callable[..., httpx.Response]
+VALUES = {"regression": pa.float32(), "instant": pa.float64()}
 
 
 def send(ask: Ask, body: pa.Table | bytes, path: str = "/api/v1/predict", media_type: str = ARROW_STREAM) -> Any:
@@ -53,7 +54,7 @@ def inputs(frame: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(frame.drop(columns=["target"]), preserve_index=False)
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "flag", "regression"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "flag", "regression", "instant"])
 def test_answers_are_the_columns_of_batch_predict(
     task: str, tmp_path: Path, ask_app: Callable[[FastAPI], Ask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +66,8 @@ def test_answers_are_the_columns_of_batch_predict(
     expected = batch_predict(model, table)
     names = [f"probability_{label}" for label in model.contract.target.classes]
     pd.testing.assert_frame_equal(answer.to_pandas(), expected[["prediction", *names]])
+    if task in VALUES:
+        assert answer.schema.field("prediction").type == VALUES[task]
     assert answer.schema.metadata == {b"model": b"people", b"version": model.version.encode()}
 
 

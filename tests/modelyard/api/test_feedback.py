@@ -80,8 +80,9 @@ def test_outcomes_of_classes_are_counted_by_version(service: Callable[..., Servi
     }
 
 
-def test_outcomes_of_values_are_counted(service: Callable[..., Service]) -> None:
-    people = service("regression")
+@pytest.mark.parametrize("task", ["regression", "instant"])
+def test_outcomes_of_values_are_counted(service: Callable[..., Service], task: str) -> None:
+    people = service(task)
     told = people.predict(people.rows[:3])
     people.tell([{"id": one["id"], "actual": one["value"] + 2} for one in told])
     version = people.model.model.version

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from onnx import TensorProto, helper
 from prometheus_client import CollectorRegistry
+from prometheus_client.utils import floatToGoString
 
 from figures import figure
 from malformed_bodies import GOOD
@@ -35,7 +36,7 @@ def predictor_of(folder: Path) -> Predictor:
     return Predictor(load_model(folder), MAX_ROWS, PredictionMetrics(CollectorRegistry()))
 
 
-@pytest.fixture(params=["binary", "multiclass", "flag", "regression"])
+@pytest.fixture(params=["binary", "multiclass", "flag", "regression", "instant"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Predictor, pd.DataFrame]:
     frame = make_table(request.param)
     return predictor_of(save_served(tmp_path / "model", frame)), frame
@@ -244,9 +245,13 @@ def test_a_document_that_is_read_already_is_answered(lenient: Predictor) -> None
     assert lenient.answer_document({"rows": [GOOD], "columns": None, "timing": False}) == ask(lenient, GOOD)
 
 
-@pytest.mark.parametrize("given", [[], [-1000.0, 40.0, 1000.0]])
-def test_values_are_counted_in_the_bins_of_the_contract_or_in_those_given(tmp_path: Path, given: list[float]) -> None:
-    frame = make_table("regression")
+@pytest.mark.parametrize(
+    ("task", "given"), [("regression", []), ("regression", [-1000.0, 40.0, 1000.0]), ("instant", [])]
+)
+def test_values_are_counted_in_the_bins_of_the_contract_or_in_those_given(
+    task: str, given: list[float], tmp_path: Path
+) -> None:
+    frame = make_table(task)
     folder = save_served(tmp_path / "model", frame)
     predictor = Predictor(load_model(folder), MAX_ROWS, PredictionMetrics(CollectorRegistry()), given)
     rows = json_rows(frame.head(20), predictor.model.contract)
@@ -256,7 +261,7 @@ def test_values_are_counted_in_the_bins_of_the_contract_or_in_those_given(tmp_pa
     edges = given or predictor.model.contract.target.bins
     assert len(edges) in (3, 9)
     for edge in edges:
-        found = count(predictor, "modelyard_prediction_value_bucket", le=str(edge))
+        found = count(predictor, "modelyard_prediction_value_bucket", le=floatToGoString(edge))
         assert found == 2 * sum(value <= edge for value in values)
     assert count(predictor, "modelyard_prediction_value_bucket", le="+Inf") == 40
 
@@ -276,7 +281,7 @@ class Log:
 
 
 @pytest.mark.parametrize("drift", [True, False])
-@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression", "instant"])
 def test_rows_are_counted_and_logged_alike_one_by_one_and_together(task: str, drift: bool, tmp_path: Path) -> None:
     frame = make_table(task)
     folder = save_served(tmp_path / "model", frame)

@@ -80,7 +80,7 @@ def test_another_method_is_told_the_right_one(ask: Ask) -> None:
     assert answer.json()["error"] == f"{INFER} does not answer GET; it answers POST"
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "flag", "regression"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "flag", "regression", "instant"])
 @pytest.mark.parametrize("binary", [False, True])
 def test_two_hundred_answers_are_the_model_s(
     task: str, binary: bool, tmp_path: Path, ask_app: Callable[[FastAPI], Ask]
@@ -96,15 +96,17 @@ def test_two_hundred_answers_are_the_model_s(
     about = json.loads(answer.content[:length])
     assert (about["id"], about["model_name"], about["model_version"]) == ("an id", "people", model.version)
     assert [output["name"] for output in about["outputs"]] == (
-        ["value"] if task == "regression" else ["label", "probabilities"]
+        ["label", "probabilities"] if model.contract.target.classes else ["value"]
     )
     scores = about["outputs"][-1]
+    datatype = "FP64" if task == "instant" else "FP32"
+    assert scores["datatype"] == asked("GET", MODEL).json()["outputs"][-1]["datatype"] == datatype
     if binary:
         assert answer.headers["content-type"] == "application/octet-stream"
-        values = np.frombuffer(answer.content[-scores["parameters"]["binary_data_size"] :], "<f4")
+        values = np.frombuffer(answer.content[-scores["parameters"]["binary_data_size"] :], NUMPY[datatype])
     else:
-        values = np.float32(scores["data"])
-        if task != "regression":
+        values = np.array(scores["data"], NUMPY[datatype])
+        if model.contract.target.classes:
             assert about["outputs"][0]["data"] == model.predict(frame[:200]).tolist()
             kind = {"binary": "BYTES", "multiclass": "INT64", "flag": "BOOL"}[task]
             assert about["outputs"][0]["datatype"] == kind

@@ -110,3 +110,12 @@ def test_full_stops_of_c45_files(caplog):
     assert "full stop" in caplog.text
     with pytest.raises(ContractViolation, match=r"row 2: '<=50K\.' is none of the classes"):
         encode_target(table([">50K", "<=50K."]), contract)
+
+
+def test_the_bins_of_a_target_that_float32_is_too_coarse_for_are_exact() -> None:
+    values = 1e7 + np.random.default_rng(0).normal(size=200)
+    bins = infer(values).target.bins
+    assert len(bins) == 9
+    assert set(bins) <= set(values)
+    near = infer(values - 1e7).target.bins
+    assert all(float(np.float32(edge)) == edge for edge in near)

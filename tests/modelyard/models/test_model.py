@@ -14,9 +14,11 @@ from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from modelyard.data.contract import Column, Contract, Target
+from modelyard.data.scale import TargetScale
 from modelyard.errors import ModelError
 from modelyard.models.artifact import load_model
 from modelyard.models.model import Model, PipelineScorer, align
+from modelyard.plugins.standardization import StandardizedRegressor
 
 
 def model_of(classes: tuple, threshold: float = 0.5) -> Model:
@@ -152,6 +154,20 @@ def test_pipeline_scorer_flattens_values() -> None:
             return matrix[:, :1]
 
     assert PipelineScorer(Pipeline(), 0)(np.ones((3, 2), np.float32)).shape == (3,)
+
+
+@pytest.mark.parametrize(("mean", "dtype"), [(1e3, np.float32), (1e7, np.float64)])
+def test_an_original_says_which_type_its_values_need(mean: float, dtype: type) -> None:
+    class Pipeline:
+        def predict(self, matrix):
+            return matrix[:, :1]
+
+    scale = TargetScale.of([mean - 1, mean + 1])
+    scorer = PipelineScorer(StandardizedRegressor(Pipeline(), scale), 0)
+    assert scorer(np.ones((3, 2), np.float32)).tolist() == [mean + 1] * 3
+    contract = model_of(()).contract
+    assert Model(contract, scorer).dtype == scorer.dtype == dtype
+    assert Model(contract, PipelineScorer(Pipeline(), 0)).dtype == np.float32, "as pipelines of version 0.1"
 
 
 def test_the_pipeline_predicts_on_one_thread_and_leaves_the_others_as_they_were() -> None:

@@ -14,7 +14,7 @@ from modelyard.models.scorer import OnnxScorer, RowScorer
 from served_model import make_table, save_served
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression", "instant"])
 def test_one_row_at_a_time_is_scored_as_many_are(task: str, tmp_path: Path) -> None:
     frame = make_table(task)
     model = load_model(save_served(tmp_path / "model", frame))
@@ -28,7 +28,8 @@ def test_one_row_at_a_time_is_scored_as_many_are(task: str, tmp_path: Path) -> N
         records += row.record
         alone += row.scores
     together = model.scorer(matrix)
-    np.testing.assert_array_equal(np.array(found, dtype=np.float32).reshape(together.shape), together)
+    assert together.dtype == model.dtype == (np.float64 if task == "instant" else np.float32)
+    np.testing.assert_array_equal(np.array(found, dtype=model.dtype).reshape(together.shape), together)
     np.testing.assert_array_equal(np.concatenate([model.scorer(one[np.newaxis]) for one in matrix]), together)
     for kept, rows in ((records, matrix), (alone, matrix[:, :0])):
         features, scores = row.split(kept, len(matrix))

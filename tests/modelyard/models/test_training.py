@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modelyard.config.models import DataSettings
+from modelyard.data.inference import infer_contract
 from modelyard.errors import ColumnNotFound, PluginNotFound, TrainingError, UsageError
 from modelyard.models.folds import Rung
 from modelyard.models.training import (
@@ -69,6 +71,44 @@ def test_repetitions_keep_each_fits_predictions(make_model, make_folds_of) -> No
     train, valid = folds.splits[4]
     fitted = fit_rows(get_trainer("linear"), {}, folds, train)
     np.testing.assert_allclose(whole.predictions[1, valid], fitted.pipeline.predict(folds.X[valid]), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("mean", "dtype"), [(0.0, np.float32), (1e7, np.float64)])
+def test_out_of_fold_predictions_and_scores_are_in_the_unit_of_the_target(
+    mean, dtype, make_model, make_folds_of
+) -> None:
+    model, frame = make_model("regression")
+    name = model.contract.target.name
+    y = frame[name].to_numpy(float)
+    frame[name] = mean + (y - y.mean()) / y.std()
+    folds = make_folds_of(frame, infer_contract(frame, DataSettings(target=name)))
+    evaluation = evaluate_configuration(Configuration("hist_gradient_boosting"), folds, Rung(1.0, 3))
+    assert evaluation.predictions.dtype == dtype
+    rmse = float(np.sqrt(np.mean((evaluation.predictions - folds.y) ** 2)))
+    assert evaluation.score == pytest.approx(rmse, rel=0.05)
+    assert rmse < 0.7
+
+
+def test_a_target_far_from_0_is_learned_as_well_as_one_around_0() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(300, 2)), columns=["a", "b"])
+    z = X.a.to_numpy() + 0.2 * rng.normal(size=300)
+    scores = []
+    for y in (z, 1.7e9 + z):
+        model, results = hyperparameter_tuning(X, y, model_type="lightgbm", param_grid={"num_leaves": [7]}, folds=3)
+        scores.append(results.best_score)
+        assert np.corrcoef(model.predict(X), y)[0, 1] > 0.95
+        assert abs(model.predict(X) - y).max() < 2
+    assert scores[1] == pytest.approx(scores[0], rel=0.01)
+
+
+def test_a_loss_of_the_target_s_own_unit_is_refused_in_a_sentence(make_model, make_folds_of) -> None:
+    model, frame = make_model("regression")
+    folds = make_folds_of(frame, model.contract)
+    with pytest.raises(
+        TrainingError, match=r"lightgbm could not be fitted: objective='poisson' needs the target in its"
+    ):
+        fit_rows(get_trainer("lightgbm"), {"objective": "poisson"}, folds)
 
 
 def test_a_parameter_that_the_library_refuses_names_the_trainer(folds) -> None:

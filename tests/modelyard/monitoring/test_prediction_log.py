@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from prometheus_client import CollectorRegistry
@@ -16,11 +17,12 @@ from prometheus_client import CollectorRegistry
 from modelyard.config.models import PredictionLogSettings
 from modelyard.data.encoding import Encoder
 from modelyard.errors import ConfigError, TableUnreadable
+from modelyard.models.artifact import load_model
 from modelyard.models.model import Model
 from modelyard.monitoring import prediction_log
 from modelyard.monitoring.observed import OWN_COLUMNS
 from modelyard.monitoring.prediction_log import PredictionLog
-from served_model import make_contract, make_table
+from served_model import make_contract, make_table, save_served
 from waiting import DEADLINE_S, until
 
 VERSION = "3f2a91b04c77"
@@ -80,6 +82,23 @@ def test_what_was_predicted_is_in_a_file_that_says_when_and_by_which_process(log
     assert [each.tolist() for each in table["(scores)"][9:11]] == [[0.25, 0.75], [0.5, 0.5]]
     assert (dt.datetime.now(dt.UTC) - table["(time)"]).max() < dt.timedelta(minutes=5)
     assert log.counted("written") == 15
+
+
+@pytest.mark.parametrize("task", ["regression", "instant"])
+def test_values_are_logged_in_the_type_of_the_model(task: str, tmp_path: Path) -> None:
+    frame = make_table(task)
+    model = load_model(save_served(tmp_path / "model", frame))
+    matrix = model.encode(frame[:20])
+    scores = model.scorer(matrix)
+    log = PredictionLog(PredictionLogSettings(url=str(tmp_path / "log")), model, CollectorRegistry())
+    log.add(b"", matrix, scores)
+    log.close()
+    (path,) = (tmp_path / "log").rglob("*.parquet")
+    table = pq.ParquetFile(path).read()
+    kind = pa.float64() if task == "instant" else pa.float32()
+    assert table.schema.field("(prediction)").type == table.schema.field("(scores)").type.value_type == kind
+    assert table["(prediction)"].to_pylist() == scores.tolist()
+    assert table["(scores)"].to_pylist() == scores.reshape(-1, 1).tolist()
 
 
 def test_a_file_is_written_as_soon_as_it_has_its_rows(logs: list[Log], tmp_path: Path) -> None:
