@@ -3,8 +3,9 @@
     python bench/parity.py DATA_FOLDER [--tables adult,german] [--trainers lightgbm]
 
 Each trainer is fitted with its defaults and with two points drawn from its space, on the search rows of a table,
-compiled, and compared on the held-out rows and on 10,000 drawn within the contract's ranges, as a search does with
-its finalists. Prints a markdown table and ends with 1 if a model does not compile or a row is beyond tolerance.
+compiled, and compared on the held-out rows, at most 10,000 search rows and 10,000 rows drawn from the contract, as a
+search does with its finalists. Prints a markdown table and ends with 1 if a model does not compile or a row is beyond
+tolerance.
 """
 
 from __future__ import annotations
@@ -80,7 +81,10 @@ def compare(trainer: TabularTrainer, prepared: Prepared) -> Compared:
             compared.refused.append(f"{dict(configuration.params)}: {error}")
             continue
         original = PipelineScorer(fitted.pipeline, shape.classes)
-        compared.parities.append(check_parity(original, OnnxScorer(graph), prepared.X, prepared.contract, shape.task))
+        parity = check_parity(
+            original, OnnxScorer(graph), prepared.X, prepared.contract, shape.task, search=prepared.folds.X
+        )
+        compared.parities.append(parity)
     return compared
 
 

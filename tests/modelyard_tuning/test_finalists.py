@@ -102,7 +102,7 @@ def test_the_best_that_is_correct_wins(run: Run, prepared: Prepared) -> None:
     assert winner.graph is not None
     assert winner.parity is not None
     assert winner.parity.passed
-    assert winner.parity.rows == 10_000 + len(prepared.y)
+    assert winner.parity.rows == 10_000 + len(prepared.y) + len(prepared.folds.y)
     np.testing.assert_allclose(winner.scorer(prepared.X), winner.fitted.pipeline.predict(prepared.X), atol=1e-4)
 
 

@@ -148,7 +148,13 @@ def _finish(record: Record, trainer: TabularTrainer, bench: _Bench) -> Finalist:
         graph = compile_model(trainer, fitted, folds.shape, calibration)
         compiled = OnnxScorer(graph)
         parity = check_parity(
-            original, compiled, prepared.X, prepared.contract, folds.shape.task, seed=settings.ml.seed
+            original,
+            compiled,
+            prepared.X,
+            prepared.contract,
+            folds.shape.task,
+            search=folds.X,
+            seed=settings.ml.seed,
         )
         if parity.passed:
             scorer = compiled

@@ -1,7 +1,7 @@
 """Parity: whether a compiled model answers as its original does, row by row.
 
-Both score the same float32 rows: held-out ones, and rows drawn within the contract's ranges with nulls and
-unknown categories. Any row beyond the tolerance is a failure.
+Both score the same float32 rows: held-out ones, a sample of the search rows, and rows drawn from the contract, within
+the columns' ranges and beyond them, with nulls and unknown categories. Any row beyond the tolerance is a failure.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from modelyard.data.contract import Column, Contract
-from modelyard.data.encoding import Encoder, features_of
+from modelyard.data.encoding import LARGEST, Encoder, features_of
+from modelyard.data.scale import TargetScale
+from modelyard.models.model import PipelineScorer
 from modelyard.utils.types import Task
 
 __all__ = ["DRAWN_ROWS", "Parity", "Tolerances", "check_parity", "draw_rows"]
@@ -22,8 +24,11 @@ __all__ = ["DRAWN_ROWS", "Parity", "Tolerances", "check_parity", "draw_rows"]
 Matrix = NDArray[np.float32]
 Score = Callable[[Matrix], NDArray[np.floating]]
 
-DRAWN_ROWS = 10_000
+DRAWN_ROWS = SEARCH_ROWS = 10_000
+# of the drawn rows that lie beyond the ranges, and of the numbers and dates of such a row that do
+BEYOND_SHARE, BEYOND_VALUES_SHARE = 0.1, 0.5
 NULL_SHARE = UNKNOWN_SHARE = EDGE_SHARE = 0.1
+FLOAT32_EPSILON = float(np.finfo(np.float32).eps)
 UNKNOWN = "\0unknown"  # no table's category
 
 
@@ -32,7 +37,8 @@ class Tolerances(BaseModel):
 
     Attributes:
         probability: Largest difference of a probability.
-        value: Largest difference of a value, as a share of max(absolute value, standard deviation of all).
+        value: Largest difference of a value, as a share of max(its distance from the target's mean, the target's
+            standard deviation). Besides, an answer in float32 may differ by its rounding: 2**-23 of the value.
         tie: Labels may differ where the two best probabilities are within this.
     """
 
@@ -49,10 +55,11 @@ class Parity(BaseModel):
     Attributes:
         passed: No row is beyond the tolerances.
         rows: Rows that were compared.
-        held_out: How many of them are real ones.
+        held_out: How many of them are held-out rows.
+        search: How many of them are search rows; the others were drawn.
         failures: Rows beyond the tolerances.
         label_failures: Those of them whose label differs.
-        worst_difference: Largest difference, in the unit of its tolerance.
+        worst_difference: Largest difference, in the unit of its tolerance; of values, beyond the rounding.
         worst_row: The row it occurred in: encoded value by feature, None for a null.
         tolerances: What was allowed.
     """
@@ -62,6 +69,7 @@ class Parity(BaseModel):
     passed: bool
     rows: int
     held_out: int
+    search: int = 0
     failures: int
     label_failures: int = 0
     worst_difference: float
@@ -69,13 +77,14 @@ class Parity(BaseModel):
     tolerances: Tolerances = Field(default_factory=Tolerances)
 
 
-def draw_rows(contract: Contract, n: int = DRAWN_ROWS, seed: int = 0) -> Matrix:
+def draw_rows(contract: Contract, n: int = DRAWN_ROWS, seed: int = 0, *, beyond: bool = False) -> Matrix:
     """Draws encoded rows within the contract's ranges, with nulls and unknown categories.
 
     Args:
         contract: Gives ranges and vocabularies; integer columns get whole numbers.
         n: Number of rows.
         seed: The same seed draws the same rows.
+        beyond: Whether half of the numbers and dates lie beyond their column's range, by up to its width.
 
     Returns:
         A matrix of shape (n, features). Nulls occur in every column, also in those that had none in
@@ -83,7 +92,8 @@ def draw_rows(contract: Contract, n: int = DRAWN_ROWS, seed: int = 0) -> Matrix:
     """
     rng = np.random.default_rng(seed)
     encoder = Encoder(contract)
-    drawn = {column.name: _draw(column, n, rng) for column in contract.columns}
+    share = BEYOND_VALUES_SHARE if beyond else 0.0
+    drawn = {column.name: _draw(column, n, rng, share) for column in contract.columns}
     return encoder.encode(drawn)
 
 
@@ -94,11 +104,12 @@ def check_parity(
     contract: Contract,
     task: Task,
     *,
+    search: Matrix | None = None,
     drawn: int = DRAWN_ROWS,
     seed: int = 0,
     tolerances: Tolerances | None = None,
 ) -> Parity:
-    """Compares two scorers on held-out rows and on drawn ones.
+    """Compares two scorers on rows of the table and on drawn ones.
 
     Args:
         original: Scores with the fitted pipeline: probabilities (n, classes) or values (n,).
@@ -106,12 +117,16 @@ def check_parity(
         held_out: Encoded rows, shape (n, features).
         contract: What further rows are drawn from.
         task: Decides what is compared.
-        drawn: How many rows are drawn.
-        seed: Seed of the draw.
+        search: Encoded rows of which at most 10,000 are sampled, shape (n, features).
+        drawn: How many rows are drawn, a tenth of them beyond the ranges.
+        seed: Seed of the sample and the draw.
         tolerances: How far the two may be apart.
     """
     allowed = tolerances or Tolerances()
-    matrix = np.concatenate([np.asarray(held_out, dtype=np.float32), draw_rows(contract, drawn, seed)])
+    sample = held_out[:0] if search is None else _sample(search, seed)
+    outside = round(BEYOND_SHARE * drawn)
+    inside, beyond = draw_rows(contract, drawn - outside, seed), draw_rows(contract, outside, seed, beyond=True)
+    matrix = np.concatenate([held_out, sample, inside, beyond], dtype=np.float32)
     expected = np.asarray(original(matrix), dtype=np.float64)
     got = np.asarray(compiled(matrix), dtype=np.float64)
     if expected.shape != got.shape:
@@ -120,7 +135,8 @@ def check_parity(
         task = "regression"
     labels = np.zeros(len(matrix), dtype=bool)
     if task == "regression":
-        difference = np.abs(got - expected) / np.maximum(np.maximum(np.abs(expected), expected.std()), 1e-300)
+        scale = original.scale if isinstance(original, PipelineScorer) else None
+        difference = _value_difference(expected, got, scale or TargetScale.of(expected[: len(matrix) - outside]))
         limit = allowed.value
     else:
         difference = np.abs(got - expected).max(axis=1)
@@ -128,19 +144,40 @@ def check_parity(
         labels = _labels_differ(expected, got, allowed.tie)
     # a NaN is as far from an answer as can be
     difference = np.nan_to_num(difference, nan=np.inf)
-    beyond = (difference > limit) | labels
+    failed = (difference > limit) | labels
     worst = int(difference.argmax())
     features = features_of(contract)
     return Parity(
-        passed=not beyond.any(),
+        passed=not failed.any(),
         rows=len(matrix),
         held_out=len(held_out),
-        failures=int(beyond.sum()),
+        search=len(sample),
+        failures=int(failed.sum()),
         label_failures=int(labels.sum()),
         worst_difference=float(min(difference[worst], np.finfo(np.float64).max)),
         worst_row={each.name: _number(value) for each, value in zip(features, matrix[worst], strict=True)},
         tolerances=allowed,
     )
+
+
+def _sample(rows: Matrix, seed: int) -> Matrix:
+    if len(rows) <= SEARCH_ROWS:
+        return rows
+    return rows[np.random.default_rng(seed).choice(len(rows), SEARCH_ROWS, replace=False)]
+
+
+def _value_difference(
+    expected: NDArray[np.float64], got: NDArray[np.float64], scale: TargetScale
+) -> NDArray[np.float64]:
+    """Differences as shares of max(distance from the mean, standard deviation), beyond the rounding to float32.
+
+    Where a model must answer in float64, float32 answers get no allowance: their rounding can exceed the target's
+    standard deviation.
+    """
+    rounding = FLOAT32_EPSILON * np.abs(expected) if scale.dtype == np.float32 else 0.0
+    unit = np.maximum(np.abs(expected - scale.mean), scale.std)
+    difference: NDArray[np.float64] = np.maximum(np.abs(got - expected) - rounding, 0.0) / unit
+    return difference
 
 
 def _labels_differ(expected: NDArray[np.float64], got: NDArray[np.float64], tie: float) -> NDArray[np.bool_]:
@@ -150,7 +187,7 @@ def _labels_differ(expected: NDArray[np.float64], got: NDArray[np.float64], tie:
     return differ
 
 
-def _draw(column: Column, n: int, rng: np.random.Generator) -> NDArray[Any]:
+def _draw(column: Column, n: int, rng: np.random.Generator, beyond_share: float) -> NDArray[Any]:
     null = rng.random(n) < NULL_SHARE
     if column.kind == "categorical":
         unknown = (rng.random(n) < UNKNOWN_SHARE) | (not column.vocabulary)
@@ -167,6 +204,11 @@ def _draw(column: Column, n: int, rng: np.random.Generator) -> NDArray[Any]:
     lower = rng.integers(0, len(edges) - 1, n)
     drawn = edges[lower] + rng.random(n) * (edges[lower + 1] - edges[lower])
     drawn = np.where(rng.random(n) < EDGE_SHARE, edges[lower], drawn)
+    if beyond_share:
+        low, high = np.clip((column.minimum, column.maximum), -LARGEST, LARGEST)
+        distance = (high - low) * rng.random(n)
+        outside = np.where(rng.random(n) < 0.5, low - distance, high + distance)
+        drawn = np.where(rng.random(n) < beyond_share, outside, drawn)
     if column.kind == "datetime":
         dates = np.round(drawn * 1e6).astype("datetime64[us]")
         dates[null] = np.datetime64("NaT")

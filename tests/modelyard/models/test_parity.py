@@ -14,7 +14,7 @@ from modelyard.data.contract import Column, Contract, Target
 from modelyard.data.encoding import DATE_PARTS, NULL_CODE, UNKNOWN_CODE, Encoder
 from modelyard.models.compiled import compile_model
 from modelyard.models.model import PipelineScorer
-from modelyard.models.parity import check_parity, draw_rows
+from modelyard.models.parity import Parity, check_parity, draw_rows
 from modelyard.models.scorer import OnnxScorer
 from modelyard.plugins.base import Fitted, TableShape
 from modelyard.plugins.conversion import convert_sklearn
@@ -129,13 +129,68 @@ def test_tolerances_of_probabilities(expected: list[float], got: list[float], fa
     assert check_parity(*compare, row, CONTRACT, "binary", drawn=0).failures == failures
 
 
+def compare_values(expected: NDArray[np.float64], got: NDArray[np.floating]) -> Parity:
+    rows = draw_rows(CONTRACT, len(expected))
+    return check_parity(lambda _: expected, lambda _: got, rows, CONTRACT, "regression", drawn=0)
+
+
+@pytest.mark.parametrize("mean", [0.0, 50.0, 1e7, 1.7e9])
 @pytest.mark.parametrize(("error", "passed"), [(0.5e-5, True), (2e-5, False)])
-def test_tolerances_of_values_are_relative(error: float, passed: bool) -> None:
-    rows, values = draw_rows(CONTRACT, 50), np.linspace(-10, 3000, 50)
-    for shift in (values * error, np.full(50, values.std() * error)):
-        moved = values + shift
-        parity = check_parity(lambda _: values, lambda _, got=moved: got, rows, CONTRACT, "regression", drawn=0)
-        assert parity.passed is passed
+def test_tolerances_of_values_are_relative_to_the_spread(mean: float, error: float, passed: bool) -> None:
+    values = mean + np.random.default_rng(0).normal(0, 100, 500)
+    values[0] += 1e4
+    for shift in (np.abs(values - values.mean()) * error, np.full(500, values.std() * error)):
+        assert compare_values(values, values + shift).passed is passed
+
+
+def test_a_float32_answer_may_be_rounded_but_not_where_that_hides_the_target() -> None:
+    spread = np.random.default_rng(0).normal(size=500)
+    rounded = (values := 5000 + spread).astype(np.float32)
+    assert np.abs(rounded - values).max() > 1e-4, "far beyond 1e-5 of the standard deviation"
+    assert compare_values(values, rounded).passed
+    assert not compare_values(values, rounded + 3 * np.spacing(rounded)).passed
+    values = 1e7 + spread
+    assert not compare_values(values, values.astype(np.float32)).passed
+
+
+def test_a_graph_without_standardization_fails_for_a_mean_far_from_0() -> None:
+    """So is a model of version 0.1: its float32 leaves lose the digits in which the rows differ."""
+    rows, trainer = draw_rows(CONTRACT, 2000, seed=3), get_trainer("lightgbm")
+    shape = TableShape("regression", 0, Encoder(CONTRACT).features, len(rows))
+    fitted = trainer.fit({}, rows, 1e7 + label(rows).astype(np.float64), shape=shape, rounds=30)
+    compiled = OnnxScorer(compile_model(trainer, fitted, shape))
+    parity = check_parity(PipelineScorer(fitted.pipeline, 0), compiled, rows, CONTRACT, "regression", drawn=100)
+    assert not parity.passed
+    assert parity.worst_difference > 0.1
+
+
+def test_rows_beyond_the_ranges_lie_up_to_one_width_away() -> None:
+    rows = draw_rows(CONTRACT, 4000, seed=1, beyond=True)
+    count, ratio, days = rows[:, 0], rows[:, 1], rows[:, NAMES.index("seen.days")]
+    for values, low, high in ((count, 0, 1000), (ratio, -1.5, 2.5), (days, 0, 11575)):
+        known = values[~np.isnan(values)]
+        width = high - low
+        assert low - width - 1 <= known.min() < low - 0.9 * width
+        assert high + 0.9 * width < known.max() <= high + width + 1
+        assert 0.4 < np.mean((known < low) | (known > high)) < 0.6
+    assert np.array_equal(count[~np.isnan(count)], np.round(count[~np.isnan(count)]))
+    assert set(rows[:, 2]) == {NULL_CODE, UNKNOWN_CODE, 2, 3, 4}
+
+
+@pytest.mark.parametrize(("given", "taken"), [(300, 300), (12_000, 10_000)])
+def test_search_rows_are_sampled_without_repetition(given: int, taken: int) -> None:
+    search = np.tile(np.arange(given, dtype=np.float32)[:, None] + 1e6, (1, len(NAMES)))
+    seen: list[Any] = []
+
+    def score(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        seen.append(matrix)
+        return np.ones(len(matrix))
+
+    parity = check_parity(score, score, search[:0], CONTRACT, "regression", search=search, drawn=50)
+    assert (parity.rows, parity.held_out, parity.search) == (taken + 50, 0, taken)
+    assert len(np.unique(seen[0][:taken, 0])) == taken
+    ratio = seen[0][taken:, 1]
+    assert np.any((ratio < -1.5) | (ratio > 2.5)), "some of the drawn rows lie beyond the range"
 
 
 def test_another_shape_fails_every_row() -> None:
