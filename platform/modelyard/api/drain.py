@@ -2,7 +2,8 @@
 
 A Service goes on sending to a pod for a moment after its SIGTERM, and clients keep connections open, while uvicorn
 closes its listener and its idle connections at once. So the signal is kept back: readiness turns off, every answer
-asks its client to close the connection, and uvicorn hears of it only some seconds later.
+asks its client to close the connection, and uvicorn hears of it only some seconds later. SIGHUP, which a closed
+terminal and some supervisors send, does the same instead of killing the process at once.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ logger = logging.getLogger(__name__)
 
 
 class Drain:
-    """Owns SIGTERM.
+    """Owns SIGTERM and SIGHUP.
 
     Args:
-        seconds: How long to go on answering; 0 leaves the signal to the server.
+        seconds: How long to go on answering; 0 stops the server at once, as uvicorn does it.
 
     Attributes:
         draining: Whether the process is about to end.
@@ -32,10 +33,10 @@ class Drain:
         self.seconds = seconds
         self.draining = False
 
-    def own_signal(self) -> None:
-        """Takes the signal over from the server, which installs its handler before it starts the application."""
+    def own_signals(self) -> None:
+        """Takes the signals over from the server, which installs its handlers before it starts the application."""
         server_stops = signal.getsignal(signal.SIGTERM)
-        if not self.seconds or not callable(server_stops) or threading.current_thread() is not threading.main_thread():
+        if not callable(server_stops) or threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
 
@@ -47,4 +48,8 @@ class Drain:
                 self.draining = True
                 loop.call_soon_threadsafe(loop.call_later, self.seconds, stop)
 
-        signal.signal(signal.SIGTERM, begin)
+        if self.seconds:
+            signal.signal(signal.SIGTERM, begin)
+        # nohup has it ignored
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, begin)

@@ -116,7 +116,7 @@ class Lane:
         return self._observer.resume(self.app, scope, receive, send)
 
     def _start(self, scope: Scope) -> None:
-        """Steps in front of the application's middlewares and takes SIGTERM over."""
+        """Steps in front of the application's middlewares and takes SIGTERM and SIGHUP over."""
         root = scope.get("app")
         stack = getattr(root, "middleware_stack", None)
         if root is None or stack is None:
@@ -138,7 +138,7 @@ class Lane:
             )
         # it would take as long as a prediction, only to be dropped
         logging.getLogger("uvicorn.access").propagate = False
-        self._drain.own_signal()
+        self._drain.own_signals()
         settle()
 
     def _closing(self, send: Send) -> Send:

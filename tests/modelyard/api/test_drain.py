@@ -1,0 +1,35 @@
+"""The signals that end a service."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from served_process import Process, served
+from waiting import DEADLINE_S, until
+
+
+def drains(process: Process) -> bool:
+    try:
+        return process.client.get("/readyz").status_code == 503
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_the_service_answer_for_the_drain(number: signal.Signals, folder: Path, tmp_path: Path) -> None:
+    with served(folder, tmp_path, None, "serving.drain_seconds=1") as process:
+        process.child.send_signal(number)
+        until(lambda: drains(process))
+        # uvicorn ends by the signal that it handled
+        assert process.child.wait(DEADLINE_S) == -signal.SIGTERM
+
+
+def test_without_a_drain_sighup_shuts_the_service_down(folder: Path, tmp_path: Path) -> None:
+    with served(folder, tmp_path) as process:
+        process.child.send_signal(signal.SIGHUP)
+        assert process.child.wait(DEADLINE_S) == -signal.SIGTERM
+    assert "Application shutdown complete" in process.log.read_text()
