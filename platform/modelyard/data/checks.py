@@ -132,6 +132,8 @@ def balance_findings(target: Target, codes: NDArray[np.int64], folds: int) -> It
         message=f"{len(shares)} classes; the rarest, {rarest!r}, has {shares[rarest]:.1%} of the rows",
         figures=dict(shares),
     )
+    whole_numbers = all(isinstance(label, int) and not isinstance(label, bool) for label in target.classes)
+    hint = "; if it is a count, set data.task=regression" if target.task == "multiclass" and whole_numbers else ""
     for label, count in zip(target.classes, counts, strict=True):
         if count < 2 * folds:
             yield Finding(
@@ -140,7 +142,7 @@ def balance_findings(target: Target, codes: NDArray[np.int64], folds: int) -> It
                 kind="rare_class",
                 column=target.name,
                 message=f"class {str(label)!r}: {count} {'row' if count == 1 else 'rows'}, too few for {folds} folds, "
-                "which need 2 each",
+                f"which need 2 each{hint}",
                 figures={"class": str(label), "count": int(count)},
             )
 

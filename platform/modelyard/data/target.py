@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,14 +16,29 @@ from modelyard.data.bins import quantile_edges
 from modelyard.data.contract import Contract, Target
 from modelyard.data.encoding import category_text, numbers, plain_values
 from modelyard.data.scale import TargetScale
-from modelyard.errors import ColumnNotFound, ConfigError, ContractViolation, DataError, nearest
+from modelyard.errors import ColumnNotFound, ConfigError, ContractViolation, DataError, UsageError, nearest
 from modelyard.utils.types import Label, Task
 
-__all__ = ["encode_target", "infer_target", "known_rows", "split_target", "target_name"]
+__all__ = ["check_task", "encode_target", "infer_target", "known_rows", "split_target", "target_name"]
 
 DEFAULT_NAME = "target"
 MAX_CLASSES_OF_NUMBERS = 20
 logger = logging.getLogger(__name__)
+
+
+def check_task(task: str | None) -> Task | Literal["auto"]:
+    """Returns a task as the settings have it; None is ``auto``.
+
+    Raises:
+        UsageError: The task is unknown.
+    """
+    known: tuple[Task, ...] = get_args(Task)
+    if task is None or task == "auto":
+        return "auto"
+    for one in known:
+        if task == one:
+            return one
+    raise UsageError(f"task={task!r} is unknown; pass one of {', '.join(known)}, or None to infer it")
 
 
 def target_name(frame: pd.DataFrame, settings: DataSettings) -> str:

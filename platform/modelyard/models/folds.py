@@ -24,6 +24,7 @@ TARGET_BINS = 10
 # larger groups of equal rows are split, unless they are so small that a model may memorise their labels
 LARGE_GROUP_SHARE = 0.02
 LARGE_GROUP_ROWS = 20
+COUNT_HINT = "; if the target is a number, such as a count, set data.task=regression (task='regression' in a call)"
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def _strata(y: NDArray[np.int64] | NDArray[np.float64], task: Task, folds: int) 
     if counts.min() < folds:
         raise DataError(
             f"the rarest class has {counts.min()} rows for the search; {folds} folds need at least {folds}: "
-            "merge or leave out rare classes, or lower ml.folds"
+            "merge or leave out rare classes, or lower ml.folds" + (COUNT_HINT if task == "multiclass" else "")
         )
     return y.astype(np.int64)
 

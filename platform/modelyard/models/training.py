@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from modelyard.config.manager import load_config
-from modelyard.config.models import DataSettings, MlSettings, Settings
+from modelyard.config.models import MlSettings, Settings
 from modelyard.data import processing
 from modelyard.data.contract import Contract
 from modelyard.data.encoding import Encoder
 from modelyard.data.inference import infer_contract
+from modelyard.data.pairs import infer_pair
 from modelyard.data.scale import TargetScale
-from modelyard.data.target import encode_target
+from modelyard.data.target import check_task, encode_target
 from modelyard.errors import ModelyardError, TrainingError, UsageError
 from modelyard.models.folds import Folds, Rung, make_folds
 from modelyard.models.metrics import get_metric
@@ -29,7 +30,7 @@ from modelyard.plugins.base import Fitted, TableShape, TabularTrainer
 from modelyard.plugins.registry import get_trainer
 from modelyard.plugins.standardization import fit_standardized, trainer_part
 from modelyard.utils.sentences import first_line
-from modelyard.utils.types import Kind
+from modelyard.utils.types import Task
 
 __all__ = [
     "Configuration",
@@ -180,13 +181,16 @@ def _inner_split(X: Any, y: Any, shape: TableShape, seed: int) -> list[Any]:
     return list(train_test_split(X, y, test_size=INNER_SHARE, random_state=seed, stratify=stratify))
 
 
-def train_model(data: pd.DataFrame, config: Settings | Mapping[str, Any] | None = None) -> Model:
+def train_model(
+    data: pd.DataFrame, config: Settings | Mapping[str, Any] | None = None, *, task: Task | None = None
+) -> Model:
     """Trains one model, without a search, on a table that holds the target.
 
     Args:
         data: The table.
         config: Settings or overrides; ``model.model_type`` (auto: the first algorithm) and ``model.params``. The
             keys of `engineer_features` may stand among the overrides: one mapping then serves both.
+        task: Kind of prediction; None takes ``data.task``, which infers it from the target by default.
 
     Returns:
         A model with ``predict`` and ``predict_proba`` for frames like `data`.
@@ -194,9 +198,11 @@ def train_model(data: pd.DataFrame, config: Settings | Mapping[str, Any] | None 
     Raises:
         ColumnNotFound: The target is not there.
         TrainingError: The fit failed.
+        UsageError: The task is unknown.
     """
     settings = config if isinstance(config, Settings) else _settings(config or {})
-    contract = infer_contract(data, settings.data)
+    chosen_task = settings.data.task if task is None else check_task(task)
+    contract = infer_contract(data, settings.data.model_copy(update={"task": chosen_task}))
     algorithm = settings.model.model_type
     chosen = settings.model.algorithms[0] if algorithm == "auto" else algorithm
     folds = _folds_of(data, contract, settings.ml, settings.ml.metric)
@@ -240,6 +246,7 @@ def hyperparameter_tuning(
     metric: str = "auto",
     folds: int = 5,
     seed: int = 0,
+    task: Task | None = None,
 ) -> tuple[Model, TuningResults]:
     """Tries every point of a grid by cross-validation, in process, and fits the best one on all rows.
 
@@ -247,10 +254,11 @@ def hyperparameter_tuning(
         X: Frame, or array of numbers, shape (n, columns); the model predicts rows of the same columns.
         y: Labels or values, shape (n,).
         model_type: The trainer's registered name.
-        param_grid: Values to try by parameter.
+        param_grid: Values to try by parameter, each a list or an array.
         metric: Name of the metric; auto is the task's default.
-        folds: Folds of the cross-validation.
+        folds: Folds of the cross-validation, 2 to 20.
         seed: Seed of the folds and fits.
+        task: Kind of prediction; None infers it from `y`.
 
     Returns:
         The fitted model and the results.
@@ -258,23 +266,25 @@ def hyperparameter_tuning(
     Raises:
         PluginNotFound: No such trainer.
         TrainingError: A point could not be fitted.
-        UsageError: X and y do not fit each other, or a parameter has no values.
+        UsageError: X and y do not fit each other, a parameter has no list of values, or the number of folds or the task
+            is not possible.
+
+    Example:
+        >>> X, y = [[float(number)] for number in range(20)], ["low"] * 10 + ["high"] * 10
+        >>> model, results = hyperparameter_tuning(X, y, model_type="linear", param_grid={"C": [0.1, 1.0]}, folds=2)
+        >>> model.predict([[2.0], [17.0]]).tolist()
+        ['low', 'high']
     """
-    empty = next((name for name, values in param_grid.items() if not len(values)), None)
-    if empty is not None:
-        raise UsageError(f"param_grid[{empty!r}] has no values; give at least one, or leave it out")
-    frame, kinds = (X.reset_index(drop=True), {}) if isinstance(X, pd.DataFrame) else _frame(X)
-    if len(frame) != len(y):
-        raise UsageError(f"X has {len(frame)} rows and y {len(y)}; pass labels of the same rows")
-    target = _free_name(frame)
-    frame = frame.assign(**{target: np.asarray(y)})
-    contract = infer_contract(frame, DataSettings(target=target, kinds=kinds))
+    grid = _checked_grid(param_grid)
+    if not isinstance(folds, int) or not 2 <= folds <= 20:
+        raise UsageError(f"folds={folds!r}: a cross-validation takes 2 to 20 folds; 5 is the default")
+    frame, contract = infer_pair(X, y, task)
     made = _folds_of(frame, contract, MlSettings(folds=folds, repeats=1, seed=seed), metric)
     trainer = get_trainer(model_type)
     rung, judge = Rung(1.0, folds), get_metric(made.metric, made.shape.task)
     tried: list[tuple[dict[str, Any], Evaluation]] = []
-    for values in product(*param_grid.values()):
-        params = {**trainer.defaults(made.shape), **dict(zip(param_grid, values, strict=True))}
+    for values in product(*grid.values()):
+        params = {**trainer.defaults(made.shape), **dict(zip(grid, values, strict=True))}
         tried.append((params, evaluate_configuration(Configuration(model_type, params), made, rung, threads=-1)))
     params, best = max(tried, key=lambda pair: judge.utility(pair[1].score))
     rounds = int(np.median(best.rounds)) if best.rounds else None
@@ -296,17 +306,15 @@ def _model(fitted: Fitted, contract: Contract) -> Model:
     return Model(contract, PipelineScorer(fitted.pipeline, len(contract.target.classes)), fitted=fitted)
 
 
-def _frame(X: Any) -> tuple[pd.DataFrame, dict[str, Kind]]:
-    """A frame, and a kind for each column, so that none is set aside: rows of an array have no names to miss one by."""
-    matrix = np.asarray(X)
-    if matrix.ndim != 2:
-        raise UsageError(f"X has the shape {matrix.shape}; give one row a record: (n, columns)")
-    names = [f"x{i}" for i in range(matrix.shape[1])]
-    return pd.DataFrame(matrix, columns=names), dict.fromkeys(names, "numeric")
-
-
-def _free_name(frame: pd.DataFrame) -> str:
-    name = "target"
-    while name in frame.columns:
-        name += "_"
-    return name
+def _checked_grid(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
+    if not isinstance(grid, Mapping):
+        raise UsageError(f"param_grid is a {type(grid).__name__}; pass a mapping of parameter to a list of values")
+    checked: dict[str, list[Any]] = {}
+    for name, values in grid.items():
+        if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+            shown = repr(values)[:40]
+            raise UsageError(f"param_grid[{name!r}] is {shown}; pass a list of values to try, such as [{shown}]")
+        checked[name] = list(values)
+        if not checked[name]:
+            raise UsageError(f"param_grid[{name!r}] has no values; give at least one, or leave it out")
+    return checked

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.data.encoding import Feature
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, PluginError
 from modelyard.plugins.space import Params, Space
-from modelyard.plugins.standardization import fit_standardized
 from modelyard.utils.sentences import first_line
 from modelyard.utils.types import Task
 
@@ -200,41 +199,28 @@ class TabularTrainer(ModelTrainer):
         return False
 
     def execute(self, context: ExecutionContext) -> ComponentResult:
-        """Fits on ``context.input_data``: a pair of a numeric matrix, shape (n, columns), and its labels, shape (n,).
+        """Fits on ``context.input_data``: a pair of rows, shape (n, columns), and their labels or values, shape (n,).
 
-        ``context.config`` may hold ``task`` (none: a regression where the labels are fractional numbers), ``params``
-        and ``seed``. The output is the fitted ``model``, which answers in class codes, and ``classes``, what these
-        stand for. Data or parameters that cannot be fitted give a result with status FAILED.
+        Rows are a frame, an array or a sequence; columns may be numbers, texts, booleans or datetimes.
+        ``context.config`` may hold ``task`` (defaults to what the labels suggest), ``params`` and ``seed``. The output
+        is the fitted ``model``, whose ``predict`` takes rows of the same columns and returns labels or values, and its
+        ``classes``. Data or parameters that cannot be fitted give a result with status FAILED.
+
+        Raises:
+            PluginError: The trainer cannot be used.
         """
+        from modelyard.plugins.pairs import fit_pair  # needs this module, and pandas, which a search's worker need not
+
         start = time.perf_counter()
         result = ComponentResult(ComponentStatus.SUCCESS, self.name)
         try:
             X, y = context.input_data
-            result.output_data, result.metrics = self._fit_pair(X, np.asarray(y), context.config)
-        except ModelyardError:
+            result.output_data, result.metrics = fit_pair(self, X, y, context.config)
+        except PluginError:
             raise
+        except ModelyardError as error:
+            result.status, result.error = ComponentStatus.FAILED, str(error)
         except Exception as error:  # each library raises what it likes
             result.status, result.error = ComponentStatus.FAILED, f"{type(error).__name__}: {first_line(error)}"
         result.execution_time = time.perf_counter() - start
         return result
-
-    def _fit_pair(self, X: Any, y: Labels, config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-        matrix = np.ascontiguousarray(X, dtype=np.float32)
-        task: Task = config.get("task", "regression" if y.dtype.kind == "f" else "multiclass")
-        if task == "regression":
-            classes, labels = np.array([]), y
-        else:
-            classes, labels = np.unique(y, return_inverse=True)
-            task = "binary" if len(classes) == 2 else "multiclass"
-        features = tuple(Feature(f"x{i}", f"x{i}", "number") for i in range(matrix.shape[1]))
-        shape = TableShape(task, len(classes), features, len(matrix))
-        params = {**self.defaults(shape), **config.get("params", {})}
-        fitted = fit_standardized(self, params, matrix, labels, shape=shape, seed=int(config.get("seed", 0)))
-        predicted = fitted.pipeline.predict(matrix)
-        figure = {"train_accuracy": float(np.mean(predicted == labels))} if len(classes) else _r2(predicted, labels)
-        return {"model": fitted.pipeline, "classes": classes.tolist()}, figure
-
-
-def _r2(predicted: NDArray[Any], y: Labels) -> dict[str, float]:
-    residual = float(np.sum((y - predicted) ** 2))
-    return {"train_r2": 1.0 - residual / max(float(np.sum((y - np.mean(y)) ** 2)), 1e-300)}

@@ -6,7 +6,7 @@ import pytest
 
 from modelyard.config.models import DataSettings
 from modelyard.data.inference import infer_contract
-from modelyard.errors import ColumnNotFound, PluginNotFound, TrainingError, UsageError
+from modelyard.errors import ColumnNotFound, DataError, PluginNotFound, TrainingError, UsageError
 from modelyard.models.folds import Rung
 from modelyard.models.training import (
     Configuration,
@@ -186,6 +186,15 @@ def test_a_model_tuned_on_an_array_predicts_rows_of_the_same_array() -> None:
     ("X", "y", "grid", "sentence"),
     [
         (np.eye(6), [0, 1] * 3, {"alpha": []}, r"param_grid\['alpha'\] has no values"),
+        (
+            np.eye(6),
+            [0, 1] * 3,
+            {"alpha": 5},
+            r"param_grid\['alpha'\] is 5; pass a list of values to try, such as \[5\]",
+        ),
+        (np.eye(6), [0, 1] * 3, {"alpha": "ab"}, r"param_grid\['alpha'\] is 'ab'; pass a list"),
+        (np.eye(6), [0, 1] * 3, [("alpha", 1)], "param_grid is a list; pass a mapping"),
+        (np.eye(6), np.eye(6), {"alpha": [1]}, r"y has the shape \(6, 6\)"),
         (np.eye(6), [0, 1], {"alpha": [1]}, "X has 6 rows and y 2"),
         (np.arange(6), [0, 1] * 3, {"alpha": [1]}, r"X has the shape \(6,\)"),
     ],
@@ -207,3 +216,32 @@ def test_early_stopping_has_rows_of_its_own_among_many_classes() -> None:
 def test_any_error_of_a_library_is_a_sentence(folds) -> None:
     with pytest.raises(TrainingError, match=r"lightgbm could not be fitted: .*num_leaves"):
         evaluate_configuration(Configuration("lightgbm", {"num_leaves": 1}), folds, Rung(1.0, 1))
+
+
+@pytest.mark.parametrize("folds", [1, 0, 21, 2.5])
+def test_hyperparameter_tuning_refuses_impossible_folds(folds) -> None:
+    with pytest.raises(UsageError, match=rf"folds={folds}: a cross-validation takes 2 to 20 folds"):
+        hyperparameter_tuning(np.eye(6), [0, 1] * 3, model_type="linear", param_grid={"alpha": [1]}, folds=folds)
+
+
+def test_the_task_of_a_count_can_be_given() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=400), "b": rng.choice(["u", "v"], 400)})
+    count = rng.poisson(np.exp(0.5 * X["a"]))
+    count[0] = 12
+    with pytest.raises(DataError, match=r"rarest class has 1 rows.*data\.task=regression"):
+        hyperparameter_tuning(X, count, model_type="linear", param_grid={"C": [1.0]})
+    model, results = hyperparameter_tuning(X, count, model_type="linear", param_grid={"alpha": [1]}, task="regression")
+    assert (model.contract.target.task, results.metric) == ("regression", "rmse")
+    table, config = X.assign(target=count), {"model": {"model_type": "linear"}}
+    with pytest.raises(DataError, match=r"data\.task=regression"):
+        train_model(table, config)
+    assert train_model(table, config, task="regression").contract.target.task == "regression"
+    with pytest.raises(UsageError, match="task='counting' is unknown"):
+        train_model(table, config, task="counting")
+
+
+def test_hyperparameter_tuning_takes_rows_with_texts() -> None:
+    rows = [["u", 1.0], ["v", None]] * 30
+    model, _ = hyperparameter_tuning(rows, [0, 1] * 30, model_type="linear", param_grid={"C": (0.1, 1.0)}, folds=2)
+    assert model.predict(rows[:2]).tolist() == [0, 1]

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 
@@ -77,14 +78,49 @@ def test_executing_a_trainer_says_what_its_codes_stand_for() -> None:
     labels = np.where(X[:, 0] > 0.5, "yes", "no")
     output = get_plugin("linear").execute(ExecutionContext(input_data=(X, labels))).output_data
     assert output["classes"] == ["no", "yes"]
-    assert output["model"].predict(np.array([[0.0], [1.0]], dtype=np.float32)).tolist() == [0, 1]
+    model = output["model"]
+    assert model.predict([[0.0], [1.0]]).tolist() == ["no", "yes"]
+    assert model.classes_.tolist() == ["no", "yes"]
+    assert model.predict_proba([[1.0]])[0, 1] > 0.5
+
+
+def test_executing_a_trainer_predicts_the_rarer_label_in_the_column_of_its_place() -> None:
+    """The contract puts the rarer class last; the columns are in ascending order all the same."""
+    X = pd.DataFrame({"a": np.linspace(0, 1, 60)})
+    labels = np.where(X["a"] > 0.3, "b", "a")
+    model = get_plugin("sklearn_trainer").execute(ExecutionContext(input_data=(X, labels))).output_data["model"]
+    assert model.classes_.tolist() == ["a", "b"]
+    assert model.predict_proba(X)[[0, -1], [0, 1]].min() > 0.5
+    assert np.mean(model.predict(X) == labels) > 0.9
+
+
+@pytest.mark.parametrize("as_rows", [False, True])
+def test_executing_a_trainer_encodes_texts_and_nulls(as_rows: bool) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"size": rng.choice(["s", "m", None], 90), "price": rng.normal(size=90)})
+    labels = table["size"] == "s"
+    X = table.to_numpy(dtype=object).tolist() if as_rows else table
+    result = get_plugin("sklearn_trainer").execute(ExecutionContext(input_data=(X, labels)))
+    assert result.status is ComponentStatus.SUCCESS, result.error
+    assert np.mean(result.output_data["model"].predict(X) == labels) > 0.95
+
+
+@pytest.mark.parametrize(("count", "config"), [(500, {}), (8, {"task": "regression"})])
+def test_executing_a_trainer_on_whole_numbers_is_a_regression(count: int, config: dict[str, str]) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, count, (600, 1))
+    result = get_plugin("sklearn_trainer").execute(ExecutionContext(input_data=(X, X[:, 0] * 3), config=config))
+    assert result.output_data["classes"] == []
+    assert result.metrics["train_r2"] > 0.9
 
 
 @pytest.mark.parametrize(
     ("data", "config", "error"),
     [
         (None, {}, "TypeError: "),
-        (([["a"], ["b"]], [0, 1]), {}, "ValueError: could not convert string to float"),
+        ((np.eye(9), [0, 1]), {}, "X has 9 rows and y 2"),
+        ((np.eye(9), [1] * 9), {}, "the target 'target' has the one value 1"),
+        ((np.eye(9), [0, 1] * 4 + [0]), {"task": "ranking"}, "task='ranking' is unknown; pass one of binary"),
         ((np.eye(9), [0, 1] * 4 + [0]), {"params": {"C": -1.0}}, "InvalidParameterError: The 'C' parameter"),
     ],
 )
