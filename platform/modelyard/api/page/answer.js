@@ -1,5 +1,5 @@
 // Draws an answer: probabilities by class, or where a value lies between those of the training.
-import { element, find, percent, milliseconds, text } from "./dom.js";
+import { DIGITS, element, find, percent, milliseconds, text } from "./dom.js";
 
 const MOST_BARS = 8;
 const LONG = 18;
@@ -20,7 +20,8 @@ export function drawAnswer(prediction, target, took, timing) {
   find("refused").textContent = "";
   find("side").scrollTop = 0;
   const share = prediction.probabilities && measure(prediction, prediction.label);
-  const outcome = element("span", { className: "outcome" }, text(prediction.probabilities ? prediction.label : prediction.value));
+  const told = prediction.probabilities ? text(prediction.label) : text(prediction.value, digitsOf(target));
+  const outcome = element("span", { className: "outcome" }, told);
   outcome.classList.toggle("long", outcome.textContent.length > LONG);
   find("verdict").replaceChildren(
     outcome,
@@ -77,7 +78,14 @@ export function table(className, caption, heads, rows) {
   );
 }
 
-function range(value, { minimum, maximum, bins }) {
+/** Significant digits that tell values apart by a thousandth of their range, however far from 0 that lies. */
+function digitsOf({ minimum, maximum }) {
+  const share = (maximum - minimum) / Math.max(Math.abs(minimum), Math.abs(maximum));
+  return share > 0 ? Math.min(Math.max(DIGITS, Math.ceil(3 - Math.log10(share))), 17) : DIGITS;
+}
+
+function range(value, target) {
+  const { minimum, maximum, bins } = target;
   if (minimum === null || maximum === null) return [];
   const place = (at) => Math.min(Math.max((at - minimum) / (maximum - minimum || 1), 0), 1);
   const mark = (className, at) => {
@@ -87,12 +95,13 @@ function range(value, { minimum, maximum, bins }) {
   };
   const track = element("div", { className: "track", "aria-hidden": "true" });
   track.append(...bins.map((edge) => mark("edge", edge)), mark("marker", value));
-  const ends = element("div", { className: "ends" }, element("span", {}, text(minimum)), element("span", {}, text(maximum)));
-  return [track, ends, element("p", { className: "says" }, standing(value, minimum, maximum, bins))];
+  const [low, high] = [minimum, maximum].map((end) => text(end, digitsOf(target)));
+  const ends = element("div", { className: "ends" }, element("span", {}, low), element("span", {}, high));
+  return [track, ends, element("p", { className: "says" }, standing(value, target, `${low} to ${high}`))];
 }
 
-function standing(value, minimum, maximum, bins) {
-  const range = `${text(minimum)} to ${text(maximum)} in the training table`;
+function standing(value, { minimum, maximum, bins }, ends) {
+  const range = `${ends} in the training table`;
   if (value < minimum || value > maximum) return `Outside the range: ${range}.`;
   const [below, all] = [bins.filter((edge) => edge <= value).length, bins.length + 1];
   const lower = [below, below + 1].map((bin) => Math.round((100 * bin) / all)).join(" to ");

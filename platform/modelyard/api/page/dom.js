@@ -12,16 +12,17 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-const numbers = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
+export const DIGITS = 6;
 const percents = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
-/** A value for people to read. */
-export function text(value) {
+/** A value for people to read; a number with so many significant digits. */
+export function text(value, digits = DIGITS) {
   if (value === null || value === undefined) return "none";
   if (value === "") return "(empty)";
   if (typeof value !== "number") return String(value);
   const plain = value === 0 || (Math.abs(value) >= 1e-4 && Math.abs(value) < 1e12);
-  return plain ? numbers.format(value) : Number(value.toPrecision(6)).toExponential();
+  if (!plain) return Number(value.toPrecision(digits)).toExponential();
+  return value.toLocaleString("en", { maximumSignificantDigits: digits });
 }
 
 /** A share of one for people to read. */
