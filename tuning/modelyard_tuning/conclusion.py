@@ -143,6 +143,6 @@ def _failures(run: Run) -> dict[str, str]:
 
 
 def _name(path: str) -> str:
-    """A model's name from the table's."""
+    """A model's name from the table's; a card takes 128 characters."""
     stem = PurePosixPath(path).stem.lower()
-    return re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._") or "model"
+    return re.sub(r"[^a-z0-9._-]+", "-", stem)[:128].strip("-._") or "model"

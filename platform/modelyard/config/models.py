@@ -102,7 +102,10 @@ class ModelSettings(_Group):
     """Which models compete and what the winner does with its scores."""
 
     name: str | None = Field(
-        None, pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$", description="Name of the model; none: from the file."
+        None,
+        pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$",
+        max_length=128,
+        description="Name of the model; none: from the file.",
     )
     model_type: str = Field("auto", description="One trainer's name, or auto: all of `algorithms` compete.")
     algorithms: list[str] = Field(
