@@ -18,16 +18,19 @@ def ask_legal(target: Target) -> None:
         {"name": name, "shape": [1], "data": [value], "datatype": _datatype(value)}
         for name, value in target.contract.example.items()
     ]
-    requests = [
-        target.good_row(),
-        target.post(PREDICT, rows),
-        target.post(V2, json.dumps({"inputs": inputs}).encode()),
-        target.post(PREDICT, legal_arrow(target.contract), ARROW_TYPE),
-        target.post(FEEDBACK, b'{"feedback":[]}'),
-        *(target.head("GET", path) for path in ("/metrics", "/docs", "/openapi.json", "/api/v1/contract", "/livez")),
-    ]
-    for answer in ask_all(target, requests * 4):
-        assert answer.status == 200, answer
+    posts = {
+        "one row": (PREDICT, json.dumps({"rows": [target.contract.example]}).encode()),
+        "rows": (PREDICT, rows),
+        "v2": (V2, json.dumps({"inputs": inputs}).encode()),
+        "Arrow": (PREDICT, legal_arrow(target.contract), ARROW_TYPE),
+        "feedback": (FEEDBACK, b'{"feedback":[]}'),
+    }
+    paths = ("/metrics", "/docs", "/openapi.json", "/api/v1/contract", "/livez")
+    requests = {name: target.post(*post) for name, post in posts.items()}
+    requests |= {path: target.head("GET", path) for path in paths}
+    for name, request in requests.items():
+        for answer in ask_all(target, [request] * 4):
+            assert answer.status == 200, (name, answer)
 
 
 def _datatype(value: object) -> str:

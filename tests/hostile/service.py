@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pandas as pd
 import psutil
@@ -32,6 +33,8 @@ KEY = "the last of all keys"
 # how long memory may take to be given back
 SETTLE_S = 20.0
 SAMPLE_S = 0.1
+# measuring its coverage would take CPU time and memory of the service
+COVERAGE = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 IN_SERVICE = Path(__file__).parent / "in_service"
 # a folder of control groups that divides memory, and the file with a group's limit: versions 1 and 2
 GROUPS = ((Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"), (Path("/sys/fs/cgroup"), "memory.max"))
@@ -67,23 +70,28 @@ class Service:
     """
 
     def __init__(self, tag: str, folder: Path, probed: bool = True) -> None:
-        self._stack = ExitStack()
         self._callbacks = folder / f"callbacks-{time.monotonic_ns()}"
         self._callbacks.touch()
-        group = self._stack.enter_context(_memory_group())
         environment = {"PYTHONPATH": os.pathsep.join((str(IN_SERVICE), os.environ.get("PYTHONPATH", "")))}
         if probed:
             environment["HOSTILE_CALLBACKS"] = str(self._callbacks)
-        if group is not None:
-            environment["HOSTILE_GROUP"] = str(group)
-        self._server = self._stack.enter_context(Server(tag, environment=environment))
-        if group is None:
-            self._stack.enter_context(_limited(self._server.pid))
-        port = int(self._server.url.rpartition(":")[2])
-        self.target = Target("127.0.0.1", port, read_contract(model_in(find_bento(tag)))[0], {"X-API-Key": KEY})
-        ask_legal(self.target)
-        self._pids = self._tree()
-        self.start_mb = self._memory_mb()
+        with ExitStack() as stack:
+            group = stack.enter_context(_memory_group())
+            if group is not None:
+                environment["HOSTILE_GROUP"] = str(group)
+            with patch.dict(os.environ, environment):
+                for name in COVERAGE:
+                    os.environ.pop(name, None)
+                self._server = stack.enter_context(Server(tag))
+            if group is None:
+                stack.enter_context(_limited(self._server.pid))
+            port = int(self._server.url.rpartition(":")[2])
+            contract, _ = read_contract(model_in(find_bento(tag)))
+            self.target = Target("127.0.0.1", port, contract, {"X-API-Key": KEY})
+            ask_legal(self.target)
+            self._pids = self._tree()
+            self.start_mb = self._memory_mb()
+            self._stack = stack.pop_all()
         self.is_sound = True
 
     def stop(self) -> None:

@@ -39,9 +39,6 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENTOML_HOME", str(folder / "bentoml"))
-        # measuring its coverage would take CPU time and memory of the service
-        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-        patch.delenv("COVERAGE_PROCESS_START", raising=False)
         yield get
         for service in running.values():
             service.stop()
