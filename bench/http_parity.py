@@ -2,7 +2,7 @@
 
     python bench/http_parity.py DATA_FOLDER [--tables adult,german] [--trainers lightgbm] [--rows 300]
 
-Each trainer is fitted with its defaults, compiled, saved and served by `bentoml serve`. Held-out rows are posted as
+Each trainer is fitted with its defaults, compiled, saved and served. Held-out rows are posted as
 JSON, one by one (every other one as a list of values) and all in one request, and the answers are compared with those
 of the fitted pipeline. Prints a markdown table and ends with 1 if an answer is beyond tolerance, or if a request was
 handed on by the fast way.

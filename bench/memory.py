@@ -33,6 +33,7 @@ KINDS = {
     "/ray/": "Ray's own",
     "guardian.py": "guardian",
     "bentoml": "bento: build and server",
+    "modelyard_bentos": "bento: build and server",
     "multiprocessing": "bento: build and server",
     "modelyard run": "driver",
 }

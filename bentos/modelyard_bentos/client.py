@@ -1,4 +1,4 @@
-"""A BentoML server as a child process: started, asked, stopped."""
+"""A server of a model as a child process: started, asked, stopped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,25 +17,31 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from modelyard.api.server import listen
 from modelyard.api.source import MODEL_VARIABLE
 from modelyard.config.models import Settings
 from modelyard.errors import ServiceError
-from modelyard_bentos.contents import SERVICE, SERVING_VARIABLE, SETTINGS_VARIABLE, served_settings
-from modelyard_bentos.processes import bentoml_command, last_line, quiet_environment
+from modelyard_bentos.contents import SERVICE, SERVING_VARIABLE, SETTINGS_VARIABLE, SOURCE, served_settings
+from modelyard_bentos.packaging import find_bento
+from modelyard_bentos.processes import bentoml_command, last_line, quiet_environment, server_command
 
 __all__ = ["Server", "serve"]
 
 HEALTH, READY = "/api/v1/health", "/readyz"
+SERVER = Path("modelyard_bentos", "server.py")
 POLL_S = 0.05
 ANSWER_S = 60.0
 
 
 class Server:
-    """Runs ``bentoml serve`` on a free port of this machine, in a process group of its own.
+    """Serves a model on a free port of this machine, in a process group of its own.
+
+    A bento's folder and a model's are served as `modelyard serve` and an image do it, everything else by BentoML.
 
     Args:
         target: A bento's tag or folder, a model's folder, or a folder with a bentofile.yaml.
         settings: What a model's folder is served by; a bento has its own.
+        bentoml: Serve by ``bentoml serve``, whatever it is.
         deadline_s: Seconds until the server must answer.
         stop_s: Seconds that it has to end after SIGTERM, before it is killed.
         drain_s: Seconds that it goes on answering after SIGTERM; nobody but us asks it, so none.
@@ -58,6 +63,7 @@ class Server:
         target: str | os.PathLike[str],
         settings: Settings | None = None,
         *,
+        bentoml: bool = False,
         deadline_s: float = 120.0,
         stop_s: float = 10.0,
         drain_s: float = 0.0,
@@ -67,7 +73,7 @@ class Server:
         self.target = str(target)
         self.deadline_s = deadline_s
         self.stop_s = stop_s
-        self._target, served = _resolve(self.target, settings or Settings())
+        self._command, served = _command(self.target, settings or Settings(), bentoml=bentoml)
         drain = {SERVING_VARIABLE: json.dumps({"drain_seconds": drain_s})}
         self._environment = quiet_environment() | served | drain | dict(environment or {})
         self.url = f"http://127.0.0.1:{_free_port()}"
@@ -135,9 +141,9 @@ class Server:
 
     def _start(self) -> None:
         host, port = self.url.removeprefix("http://").split(":")
-        # the drain's default is a day
-        drain = ("--timeout-graceful-shutdown", str(max(1, int(self.stop_s) - 1)))
-        command = bentoml_command("serve", self._target, "--host", host, "--port", port, *drain)
+        # BentoML's default is a day
+        graceful = ("--timeout-graceful-shutdown", str(max(1, int(self.stop_s) - 1)))
+        command = [*self._command, "--host", host, "--port", port, *graceful]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
@@ -185,27 +191,40 @@ def serve(target: str | os.PathLike[str], settings: Settings) -> NoReturn:
     Args:
         target: A bento's tag or folder, a model's folder, or a folder with a bentofile.yaml.
         settings: Where to listen; a model's folder is served by the rest of them, a bento has its own.
+
+    Raises:
+        ModelNotFound: There is no bento with that tag.
+        ServiceError: The port is taken, or the host unknown.
     """
-    served, environment = _resolve(str(target), settings)
-    # BentoML takes addresses only
-    host, port = socket.gethostbyname(settings.api.host), settings.api.port or _free_port()
-    command = bentoml_command("serve", served, "--host", host, "--port", str(port))
+    command, environment = _command(str(target), settings)
+    # BentoML takes addresses only, and says of a taken port no more than a traceback
+    with listen(settings.api.host, settings.api.port) as found:
+        host, port = found.getsockname()[:2]
+    command += ["--host", host, "--port", str(port)]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(command[0], command, quiet_environment() | environment)
 
 
-def _resolve(target: str, settings: Settings) -> tuple[str, dict[str, str]]:
-    """Returns what to give to BentoML, and with which environment variables."""
-    if not (Path(target) / "manifest.json").is_file():
-        return target, {}
-    folder = str(Path(target).absolute())
-    return SERVICE, {MODEL_VARIABLE: folder, SETTINGS_VARIABLE: served_settings(settings)}
+def _command(target: str, settings: Settings, *, bentoml: bool = False) -> tuple[list[str], dict[str, str]]:
+    """Returns the command that serves a target, without its options, and its environment variables."""
+    folder = Path(target).absolute()
+    if (folder / "manifest.json").is_file():
+        environment = {MODEL_VARIABLE: str(folder), SETTINGS_VARIABLE: served_settings(settings)}
+        if bentoml:
+            return bentoml_command("serve", SERVICE), environment
+        # routers may lie in the project's folder
+        command, path = server_command([Path.cwd()] if settings.api.routers else [])
+        return command, environment | path
+    bento = folder if folder.exists() else find_bento(target)
+    # bentos packed by 0.1 have no server of their own
+    if bentoml or not (bento / SOURCE / SERVER).is_file():
+        return bentoml_command("serve", str(bento)), {}
+    return server_command([bento / SOURCE])
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with listen("127.0.0.1", 0) as probe:
         return int(probe.getsockname()[1])
 
 

@@ -1,16 +1,29 @@
-"""BentoML's own command line as a child process: its import is slow, and its logging takes over a process."""
+"""The command lines of servers, and of BentoML: its import is slow, and its logging takes over a process."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-__all__ = ["bentoml_command", "last_line", "quiet_environment"]
+__all__ = ["bentoml_command", "last_line", "quiet_environment", "server_command"]
 
 
 def bentoml_command(*arguments: str) -> list[str]:
     """Returns the command line of BentoML in this interpreter."""
     return [sys.executable, "-m", "bentoml", *arguments]
+
+
+def server_command(folders: Sequence[Path]) -> tuple[list[str], dict[str, str]]:
+    """Returns the command line of our own server in this interpreter, and its environment variables.
+
+    Args:
+        folders: Where it looks for modules first, such as a bento's source folder. It does not look in the working
+            directory.
+    """
+    path = os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return [sys.executable, "-m", "modelyard_bentos.server"], {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
 
 def quiet_environment() -> dict[str, str]:

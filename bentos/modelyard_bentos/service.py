@@ -1,9 +1,4 @@
-"""The one generic service: typed by the contract of the model that it serves.
-
-Which model: the folder in MODELYARD_MODEL, else the one inside the bento, else the champion of the project in
-the working directory. MODELYARD_SERVING, a JSON object of `serving` settings, goes before those that it was packed
-with: where the keys are and how long a drain takes is known where a service is deployed.
-"""
+"""The BentoML service, typed by the contract of the model that it serves; `modelyard_bentos.packed` says which."""
 
 from __future__ import annotations
 
@@ -15,7 +10,6 @@ import signal
 import sys
 import tempfile
 from functools import cache
-from pathlib import Path
 from typing import Any, NoReturn
 
 import bentoml
@@ -26,39 +20,22 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from modelyard import config
 from modelyard.api.app import build_app
 from modelyard.api.lane import Lane
 from modelyard.api.models import answer_model, request_model
 from modelyard.api.page import PAGE
 from modelyard.api.routes import PREFIX
 from modelyard.api.serving import Serving
-from modelyard.api.source import MODEL_VARIABLE, find_folder, load_served
-from modelyard.config.models import Settings
+from modelyard.api.source import load_served
 from modelyard.errors import ModelyardError
 from modelyard.models.artifact import read_contract
 from modelyard.monitoring.logs import set_up_logs
-from modelyard_bentos.contents import MODEL, SERVING_VARIABLE, SETTINGS, SETTINGS_VARIABLE, with_serving
 from modelyard_bentos.image import ServiceImage
+from modelyard_bentos.packed import find_model, read_settings
 
 __all__ = ["service"]
 
-HOME = Path(__file__).resolve().parents[1]
 IN_WORKER = server_context.worker_index is not None
-
-
-def _read_settings() -> Settings:
-    given = os.environ.get(SETTINGS_VARIABLE)
-    if given is None and (HOME / SETTINGS).is_file():
-        given = (HOME / SETTINGS).read_text()
-    settings = config.load_config() if given is None else Settings.model_validate_json(given)
-    return with_serving(settings, os.environ.get(SERVING_VARIABLE))
-
-
-def _find_model(settings: Settings) -> Path:
-    if not os.environ.get(MODEL_VARIABLE) and (HOME / SETTINGS).is_file():
-        return HOME / MODEL
-    return find_folder(settings).absolute()
 
 
 def _end(error: ModelyardError) -> NoReturn:
@@ -121,11 +98,11 @@ if not IN_WORKER:
     BentoMLContainer.prometheus_multiproc_dir.set(_metrics)
 
 try:
-    _settings = _read_settings()
+    _settings = read_settings()
     # it has them where it serves, and not where it builds
     if logging.getLogger("circus").handlers:
         set_up_logs(_settings.serving)
-    _folder = _find_model(_settings)
+    _folder = find_model(_settings)
     _contract, _name = read_contract(_folder)
     if IN_WORKER:
         _serving().expose_metrics()

@@ -45,13 +45,15 @@ def packed(folder: Path, settings: Settings) -> Packed:
     return pack(folder, settings)
 
 
-@pytest.fixture(scope="session")
-def server(packed: Packed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests, started in an empty folder."""
+@pytest.fixture(scope="session", params=["own", "bentoml"])
+def server(
+    packed: Packed, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Server]:
+    """One server of each kind for all tests, started in an empty folder."""
     before = Path.cwd()
     os.chdir(tmp_path_factory.mktemp("empty"))
     try:
-        with Server(packed.tag) as running:
+        with Server(packed.tag, bentoml=request.param == "bentoml") as running:
             os.chdir(before)
             yield running
     finally:

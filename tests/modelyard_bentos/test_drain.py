@@ -79,10 +79,10 @@ class Traffic:
         connection.close()
 
 
-def terminate(folder: Path, drain_s: float) -> tuple[Traffic, int]:
-    """Starts a server with two workers, sends SIGTERM under load; returns what its clients saw and its exit code."""
-    settings = Settings.model_validate({"api": {"workers": 2}})
-    with Server(folder, settings, drain_s=drain_s, stop_s=DEADLINE_S) as server:
+def terminate(folder: Path, drain_s: float, workers: int = 2, *, bentoml: bool = False) -> tuple[Traffic, int]:
+    """Starts a server, sends SIGTERM under load; returns what its clients saw and its exit code."""
+    settings = Settings.model_validate({"api": {"workers": workers}})
+    with Server(folder, settings, bentoml=bentoml, drain_s=drain_s, stop_s=DEADLINE_S) as server:
         process, address = server._process, urlsplit(server.url)
         assert process is not None
         traffic = Traffic(str(address.hostname), int(address.port or 0))
@@ -103,10 +103,11 @@ def failures(traffic: Traffic) -> dict[str, int]:
 
 
 @pytest.mark.slow
-def test_no_request_is_lost_while_the_process_drains(folder: Path) -> None:
+@pytest.mark.parametrize(("workers", "bentoml"), [(1, False), (2, False), (2, True)])
+def test_no_request_is_lost_while_the_process_drains(workers: int, bentoml: bool, folder: Path) -> None:
     answered = 0
     for _ in range(SIGTERMS):
-        traffic, code = terminate(folder, DRAIN_S)
+        traffic, code = terminate(folder, DRAIN_S, workers, bentoml=bentoml)
         assert failures(traffic) == {}
         assert code == 0
         assert traffic.outcomes["kept"] > 50

@@ -1,4 +1,4 @@
-"""Ids of predictions, outcomes and the log under BentoML's parent, with two workers."""
+"""Ids of predictions, outcomes and the log of two workers under one parent."""
 
 from __future__ import annotations
 
@@ -35,8 +35,11 @@ def predict(server: Server) -> list[str]:
     return ids
 
 
-def test_any_worker_takes_outcomes_of_any_other_and_the_figures_add_up(folder: Path, tmp_path: Path) -> None:
-    with Server(folder, settings(tmp_path)) as server:
+@pytest.mark.parametrize("bentoml", [False, True])
+def test_any_worker_takes_outcomes_of_any_other_and_the_figures_add_up(
+    bentoml: bool, folder: Path, tmp_path: Path
+) -> None:
+    with Server(folder, settings(tmp_path), bentoml=bentoml) as server:
         ids = predict(server)
         assert len(set(ids)) == REQUESTS * ROWS
         for told in ("counted", "repeated"):
@@ -47,10 +50,12 @@ def test_any_worker_takes_outcomes_of_any_other_and_the_figures_add_up(folder: P
         assert figure(metrics, "modelyard_feedback_rows_total") == REQUESTS * ROWS
 
 
-def test_every_worker_writes_what_it_has_when_the_service_ends(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bentoml", [False, True])
+def test_every_worker_writes_what_it_has_when_the_service_ends(bentoml: bool, folder: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     changes = {"drain_seconds": 0.2, "prediction_log": {"url": str(log), "redact": ["age"]}}
-    with Server(folder, settings(tmp_path), environment={SERVING_VARIABLE: json.dumps(changes)}) as server:
+    environment = {SERVING_VARIABLE: json.dumps(changes)}
+    with Server(folder, settings(tmp_path), bentoml=bentoml, environment=environment) as server:
         ids = predict(server)
         written = "modelyard_prediction_log_rows_total"
         assert figure(httpx.get(f"{server.url}/metrics", timeout=30).text, written, outcome="dropped") == 0
@@ -70,14 +75,15 @@ def test_every_worker_writes_what_it_has_when_the_service_ends(folder: Path, tmp
         ({"prediction_log": {"url": "/tmp", "redact": ["agee"]}}, "there is no column 'agee'"),
     ],
 )
+@pytest.mark.parametrize("bentoml", [False, True])
 def test_what_cannot_work_ends_the_service_with_a_sentence(
-    folder: Path, changes: dict[str, object], sentence: str
+    bentoml: bool, folder: Path, changes: dict[str, object], sentence: str
 ) -> None:
     from modelyard.errors import ServiceError
 
     with (
         pytest.raises(ServiceError, match=sentence.replace(".", r"\.")),
-        Server(folder, environment={SERVING_VARIABLE: json.dumps(changes)}),
+        Server(folder, bentoml=bentoml, environment={SERVING_VARIABLE: json.dumps(changes)}),
     ):
         pass
 

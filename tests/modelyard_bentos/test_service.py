@@ -1,4 +1,4 @@
-"""One BentoML server process, two workers, asked over HTTP."""
+"""A server of two workers, our own and BentoML's, asked over HTTP."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_every_endpoint_is_there(server: Server, packed: Packed) -> None:
         health = client.get("/api/v1/health").json()
         assert f"{health['model']['name']}:{health['model']['version']}" == packed.tag
         assert client.get("/api/v1/contract").json()["target"]["name"] == "target"
-        for path in ("/docs", "/", "/livez", "/healthz", "/readyz", "/schema.json", "/docs.json"):
+        for path in ("/docs", "/", "/livez", "/healthz", "/readyz", "/schema.json"):
             assert client.get(path).status_code == 200, path
         assert 'src="page/page.js"' in client.get("/").text
         assert client.get("/page/page.js").headers["content-security-policy"].startswith("default-src 'self'")
@@ -102,7 +102,7 @@ def test_every_endpoint_is_there(server: Server, packed: Packed) -> None:
 
 
 def test_without_the_page_there_is_none_of_bentoml_s_either(folder: Path) -> None:
-    with Server(folder, Settings.model_validate({"serving": {"page": False}})) as without:
+    with Server(folder, Settings.model_validate({"serving": {"page": False}}), bentoml=True) as without:
         for path in ("/", "/page/page.js", "/api/v1/live"):
             answer = httpx.get(without.url + path)
             assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path

@@ -1,4 +1,4 @@
-"""Several workers under BentoML's parent: the lane in front of each, and figures that add up over all of them."""
+"""Several workers under one parent: the lane in front of each, and figures that add up over all of them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ ANSWERED = ("modelyard_requests_total", {"code": "200", "route": "/predict"})
 AGES = ("modelyard_drift_rows_total", {"column": "age"})
 
 
-@pytest.fixture
-def pair(folder: Path) -> Iterator[Server]:
+TWO = Settings.model_validate({"api": {"workers": 2}})
+
+
+@pytest.fixture(params=["own", "bentoml"])
+def pair(folder: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server of two workers that nobody has asked yet."""
-    with Server(folder, Settings.model_validate({"api": {"workers": 2}})) as running:
+    with Server(folder, TWO, bentoml=request.param == "bentoml") as running:
         yield running
 
 
@@ -43,7 +46,7 @@ def ask(server: Server) -> None:
 
 def workers(server: Server) -> list[int]:
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-    return [pid for pid in map(int, children) if b"worker.service" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in map(int, children) if b"--fd" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def test_figures_add_up_over_workers_and_stay_when_one_is_killed(pair: Server) -> None:
@@ -82,13 +85,14 @@ def test_the_page_s_counts_are_of_all_workers(pair: Server) -> None:
     assert len({answer["replica"] for answer in answers}) == 1
 
 
-def test_the_lane_stands_in_front_of_the_bentoml_that_we_support(pair: Server) -> None:
+def test_the_lane_stands_in_front_of_the_bentoml_that_we_support(folder: Path) -> None:
     supported = next(one for one in map(Requirement, requires("modelyard") or ()) if one.name == "bentoml")
     assert version("bentoml") in supported.specifier
-    ask(pair)
-    httpx.get(f"{pair.url}/api/v1/health").raise_for_status()
-    until(lambda: total(pair, *ANSWERED) == REQUESTS)
-    # what BentoML's own middlewares saw, they counted; a series of its API is there at 0
-    requests = "bentoml_service_request_total"
-    assert total(pair, requests, {"endpoint": "/api/v1/health"})
-    assert not total(pair, requests, {"endpoint": "/predict"})
+    with Server(folder, TWO, bentoml=True) as pair:
+        ask(pair)
+        httpx.get(f"{pair.url}/api/v1/health").raise_for_status()
+        until(lambda: total(pair, *ANSWERED) == REQUESTS)
+        # what BentoML's own middlewares saw, they counted; a series of its API is there at 0
+        requests = "bentoml_service_request_total"
+        assert total(pair, requests, {"endpoint": "/api/v1/health"})
+        assert not total(pair, requests, {"endpoint": "/predict"})

@@ -26,7 +26,7 @@ def serve(
     overrides: Overrides = None,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Serve a model by BentoML, until Ctrl-C."""
+    """Pack a model if need be and serve it, until Ctrl-C."""
     target, rest = split_target(model, overrides)
     settings = load_settings(rest, config_dir)
     folder = None if is_bento(target) else model_folder(target, settings)
