@@ -30,6 +30,7 @@ from modelyard.api.source import load_served
 from modelyard.errors import ModelyardError
 from modelyard.models.artifact import read_contract
 from modelyard.monitoring.logs import set_up_logs
+from modelyard_bentos.circus import use_private_sockets
 from modelyard_bentos.image import ServiceImage
 from modelyard_bentos.packed import find_model, read_settings
 
@@ -96,6 +97,7 @@ if not IN_WORKER:
     _metrics = tempfile.mkdtemp(prefix="modelyard-metrics-")
     atexit.register(shutil.rmtree, _metrics, ignore_errors=True)
     BentoMLContainer.prometheus_multiproc_dir.set(_metrics)
+    use_private_sockets()
 
 try:
     _settings = read_settings()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -51,11 +52,11 @@ def drains(url: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_nothing_listens_but_the_service(workers: int, folder: Path) -> None:
+@pytest.mark.parametrize(("workers", "bentoml"), [(1, False), (2, False), (1, True), (2, True)])
+def test_nothing_listens_but_the_service(workers: int, bentoml: bool, folder: Path) -> None:
     port = free_range(1)
     serving = {SERVING_VARIABLE: json.dumps({"metrics_port": port, "drain_seconds": 0})}
-    with Server(folder, settings(workers), environment=serving) as server:
+    with Server(folder, settings(workers), bentoml=bentoml, environment=serving) as server:
         processes = tree(server)
         assert len(processes) >= workers
         listening = [each for process in processes for each in process.net_connections("inet")]
@@ -63,6 +64,12 @@ def test_nothing_listens_but_the_service(workers: int, folder: Path) -> None:
             int(server.url.rpartition(":")[2]),
             port,
         }
+        paths = {each.laddr for process in processes for each in process.net_connections("unix") if each.laddr}
+        assert len(paths) == (2 if bentoml else 0)
+        for path in paths:
+            mode = Path(path).parent.stat()
+            assert (stat.S_IMODE(mode.st_mode), mode.st_uid) == (0o700, os.getuid())
+    assert not [path for path in paths if Path(path).parent.exists()]
 
 
 def test_one_worker_is_one_small_process_without_bentoml(
