@@ -37,8 +37,9 @@ USER 1000:1000
 FROM system AS service
 ENV BENTOML_DO_NOT_TRACK=True BENTOML_HOME=/tmp/bentoml
 EXPOSE 3000
-ENTRYPOINT ["bentoml", "serve", "/opt/modelyard/bento", "--host", "0.0.0.0", "--port", "3000"]
-# how long requests may go on after the drain; BentoML's own limit is a day
+COPY requirements/serve.py /opt/modelyard/serve.py
+ENTRYPOINT ["python", "/opt/modelyard/serve.py", "/opt/modelyard/bento", "--host", "0.0.0.0", "--port", "3000"]
+# how long requests may go on after the drain
 CMD ["--timeout-graceful-shutdown", "30"]
 
 FROM ${BASE} AS build-serving

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -21,8 +22,10 @@ from modelyard.errors import ServiceError
 from modelyard_bentos.client import Server
 from modelyard_bentos.contents import SERVING_VARIABLE
 from modelyard_bentos.load import ask
+from modelyard_bentos.packaging import Packed
 from waiting import DEADLINE_S, until
 
+ROOT = Path(__file__).parents[2]
 MOST_MB = 130
 ROUTER = """
 import sys
@@ -43,6 +46,13 @@ def settings(workers: int) -> Settings:
 def tree(server: Server) -> list[psutil.Process]:
     parent = psutil.Process(server.pid)
     return [parent, *parent.children(recursive=True)]
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/api/v1/health").is_success
+    except httpx.TransportError:
+        return False
 
 
 def drains(url: str) -> bool:
@@ -148,3 +158,24 @@ def test_a_taken_port_is_one_sentence(folder: Path) -> None:
         ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another port or host\n"
+
+
+@pytest.mark.parametrize("made_by", ["this release", "0.1"])
+def test_an_image_starts_the_server_of_its_bento(made_by: str, packed: Packed, tmp_path: Path) -> None:
+    bento = shutil.copytree(packed.path, tmp_path / "bento")
+    if made_by == "0.1":
+        (bento / "src" / "modelyard_bentos" / "server.py").unlink()
+    script = ROOT / "requirements" / "serve.py"
+    port = free_range(1)
+    options = ["--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", "30"]
+    environment = os.environ | {"MODELYARD_SERVING": '{"drain_seconds": 0}'}
+    with subprocess.Popen(
+        [sys.executable, str(script), str(bento), *options], cwd=tmp_path, env=environment, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            until(lambda: process.poll() is not None or answers(port))
+            assert ("bentoml" in psutil.Process(process.pid).cmdline()) == (made_by == "0.1")
+        finally:
+            process.terminate()
+            process.communicate()
+    assert process.returncode == 0

@@ -69,7 +69,7 @@ env:
     value: {{ include "modelyard-serving.settings" . | quote }}
   # libraries that keep something in a home would end where it cannot be written to
   - {name: HOME, value: /tmp}
-  # BentoML would report to its makers, which the network policy lets it try for a while and fail
+  # BentoML, which serves bentos of modelyard 0.1, would report to its makers; the network policy stops it after a while
   - {name: BENTOML_DO_NOT_TRACK, value: "True"}
   {{- with .root.Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
