@@ -41,7 +41,7 @@ run: $(READY) ## table to answered prediction on this machine; ARGS="data.path=.
 	$(BIN)/modelyard run $(ARGS)
 
 .PHONY: serve-dev
-serve-dev: $(READY) ## serve the champion by FastAPI at api.host and api.port (PORT=..., ARGS="api.port=...")
+serve-dev: $(READY) ## serve the champion by FastAPI on 127.0.0.1:8000, or at api.host and api.port (PORT=..., ARGS="api.port=...")
 	$(BIN)/python -m modelyard.api $(if $(PORT),--port $(PORT)) $(ARGS)
 
 .PHONY: test

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -29,6 +30,14 @@ def own_plugins() -> Iterator[None]:
     yield
     for name in set(registry._registered) - before - set(registry.BUILT_IN):
         del registry._registered[name]
+
+
+@pytest.fixture
+def default_sighup() -> Iterator[None]:
+    """Gives processes started by the test the default action of SIGHUP, which nohup has them ignore otherwise."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="session")

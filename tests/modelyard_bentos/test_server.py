@@ -97,6 +97,7 @@ def test_one_worker_is_one_small_process_without_bentoml(
     assert not modules & {"bentoml", "_bentoml_sdk", "_bentoml_impl", "circus", "sklearn", "pandas", "hydra"}
 
 
+@pytest.mark.usefixtures("default_sighup")
 @pytest.mark.parametrize(("workers", "bentoml"), [(1, False), (2, False), (1, True)])
 def test_sighup_drains_a_process_that_answers(workers: int, bentoml: bool, folder: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
@@ -112,6 +113,7 @@ def test_sighup_drains_a_process_that_answers(workers: int, bentoml: bool, folde
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.usefixtures("default_sighup")
 def test_a_worker_that_gets_sighup_drains_and_is_replaced(folder: Path) -> None:
     with Server(folder, settings(2)) as server:
         worker = tree(server)[1]
