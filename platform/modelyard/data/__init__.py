@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from modelyard.data.encoding import Encoder, Feature, features_of
     from modelyard.data.inference import infer_contract
     from modelyard.data.loading import load_data, save_data
-    from modelyard.data.processing import engineer_features, scale_features
+    from modelyard.data.processing import FeatureEngineer, engineer_features, scale_features
     from modelyard.data.quality import Finding, QualityReport
     from modelyard.data.target import encode_target, split_target
     from modelyard.data.validation import validate_data_quality
@@ -20,6 +20,7 @@ __all__ = [
     "Contract",
     "Encoder",
     "Feature",
+    "FeatureEngineer",
     "Finding",
     "QualityReport",
     "Target",
@@ -39,7 +40,7 @@ _HOMES = {
     "encoding": ("Encoder", "Feature", "features_of"),
     "inference": ("infer_contract",),
     "loading": ("load_data", "save_data"),
-    "processing": ("engineer_features", "scale_features"),
+    "processing": ("FeatureEngineer", "engineer_features", "scale_features"),
     "quality": ("Finding", "QualityReport"),
     "target": ("encode_target", "split_target"),
     "validation": ("validate_data_quality",),

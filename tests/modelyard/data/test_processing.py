@@ -1,11 +1,25 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
-from modelyard.data import engineer_features, load_data, save_data, scale_features, validate_data_quality
+from modelyard.data import (
+    FeatureEngineer,
+    engineer_features,
+    load_data,
+    save_data,
+    scale_features,
+    validate_data_quality,
+)
 from modelyard.errors import ColumnNotFound, ConfigError, DataError
+from modelyard.models.training import train_model
 
 
 def test_one_hot_and_standard(people, tmp_path):
@@ -77,3 +91,76 @@ def test_example_of_the_library_description(people, tmp_path):
     )
     assert validation_report.ok
     assert len(features_df) == len(df)
+
+
+@pytest.mark.parametrize("encoding", ["one_hot", "ordinal", "none"])
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "robust", "none"])
+def test_other_rows_get_the_columns_and_scales_of_the_fitted_ones(people, encoding, scaling):
+    engineer = FeatureEngineer("income", encoding, scaling).fit(people)
+    whole = engineer.transform(people)
+    pd.testing.assert_frame_equal(whole, engineer.fit_transform(people))
+    pd.testing.assert_frame_equal(whole.iloc[5:8], engineer.transform(people.iloc[5:8]))
+    without = engineer.transform(people.iloc[5:8].drop(columns="income"))
+    pd.testing.assert_frame_equal(without, whole.iloc[5:8].drop(columns="income"))
+    assert list(without) == engineer.get_feature_names_out().tolist()
+
+
+def test_unknown_categories_are_zero_and_nulls_stay_null():
+    engineer = FeatureEngineer().fit(pd.DataFrame({"a": ["u", "v", "u"], "b": [1.0, 2.0, 3.0]}))
+    row = engineer.transform(pd.DataFrame({"a": ["w"], "b": [None]}))
+    assert row.iloc[0, :2].tolist() == [0, 0]
+    assert np.isnan(row["b"].iloc[0])
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "robust", "none"])
+def test_an_infinity_costs_its_own_value_alone(scaling):
+    rng = np.random.default_rng(0)
+    known = pd.DataFrame({"a": rng.normal(size=50), "b": rng.normal(size=50)})
+    holed, infinite = known.copy(), known.copy()
+    holed.loc[[3, 4], "a"] = np.nan
+    infinite.loc[[3, 4], "a"] = [np.inf, -np.inf]
+    config = {"scaling_method": scaling}
+    pd.testing.assert_frame_equal(engineer_features(infinite, config), engineer_features(holed, config))
+    if scaling != "none":
+        pd.testing.assert_frame_equal(scale_features(infinite, scaling), scale_features(holed, scaling))
+    engineer = FeatureEngineer(scaling_method=scaling).fit(known)
+    assert engineer.transform(infinite).isna().sum().tolist() == [2, 0]
+
+
+def test_the_transformer_is_one_of_scikit_learns(people):
+    engineer = FeatureEngineer("income", scaling_method="minmax")
+    assert clone(engineer).get_params() == engineer.get_params()
+    with pytest.raises(NotFittedError):
+        engineer.transform(people)
+    restored = pickle.loads(pickle.dumps(engineer.fit(people)))
+    pd.testing.assert_frame_equal(restored.transform(people), engineer.transform(people))
+    assert (engineer.n_features_in_, engineer.feature_names_in_.tolist()) == (len(people.columns), list(people))
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=80), "b": rng.choice(["u", "v"], 80)})
+    pipeline = make_pipeline(FeatureEngineer(), LogisticRegression()).fit(X, X["b"] == "u")
+    assert pipeline.score(X, X["b"] == "u") == 1.0
+    assert pipeline[:-1].get_feature_names_out().tolist() == list(FeatureEngineer().fit_transform(X))
+
+
+def test_the_transformer_takes_arrays():
+    X = np.column_stack([np.arange(30.0), np.ones(30)])
+    assert FeatureEngineer(scaling_method="none").fit_transform(X).to_numpy().tolist() == X.tolist()
+
+
+def test_one_mapping_configures_features_and_training():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=80), "b": rng.choice(["u", "v"], 80)})
+    frame["label"] = np.where(frame["a"] > 0, "yes", "no")
+    config = {
+        "target_column": "label",
+        "categorical_encoding": "ordinal",
+        "scaling_method": "robust",
+        "model": {"model_type": "linear"},
+        "ml": {"seed": 3},
+    }
+    features = engineer_features(frame, config)
+    assert list(features) == ["a", "b", "label"]
+    model = train_model(features, config)
+    assert (model.contract.names, model.contract.target.name) == (("a", "b"), "label")
+    by_group = engineer_features(frame, {"data": {"target": "label"}, "model.model_type": "linear"})
+    assert list(by_group)[-1] == "label"
