@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelyard.data.contract import Column, Contract
+from modelyard.data.contract import Column, Contract, Target
 from modelyard.data.encoding import LARGEST, Encoder, features_of
 from modelyard.data.scale import TargetScale
 from modelyard.models.model import PipelineScorer
@@ -136,7 +136,9 @@ def check_parity(
     labels = np.zeros(len(matrix), dtype=bool)
     if task == "regression":
         scale = original.scale if isinstance(original, PipelineScorer) else None
-        difference = _value_difference(expected, got, scale or TargetScale.of(expected[: len(matrix) - outside]))
+        may_round = _float32_suffices(expected, contract.target) if scale is None else scale.dtype == np.float32
+        scale = scale or TargetScale.of(expected[: len(matrix) - outside])
+        difference = _value_difference(expected, got, scale, FLOAT32_EPSILON if may_round else 0.0)
         limit = allowed.value
     else:
         difference = np.abs(got - expected).max(axis=1)
@@ -166,17 +168,30 @@ def _sample(rows: Matrix, seed: int) -> Matrix:
     return rows[np.random.default_rng(seed).choice(len(rows), SEARCH_ROWS, replace=False)]
 
 
-def _value_difference(
-    expected: NDArray[np.float64], got: NDArray[np.float64], scale: TargetScale
-) -> NDArray[np.float64]:
-    """Differences as shares of max(distance from the mean, standard deviation), beyond the rounding to float32.
+def _float32_suffices(expected: NDArray[np.float64], target: Target) -> bool:
+    """Whether float32 tells values apart by a thousandth of the target's range, where its scale is not known.
 
-    Where a model must answer in float64, float32 answers get no allowance: their rounding can exceed the target's
-    standard deviation.
+    The answers' own standard deviation does not say: that of a weak model is far below the target's.
     """
-    rounding = FLOAT32_EPSILON * np.abs(expected) if scale.dtype == np.float32 else 0.0
+    if target.minimum is None or target.maximum is None:
+        return TargetScale.of(expected).dtype == np.float32
+    return FLOAT32_EPSILON * float(np.abs(expected).max()) <= 1e-3 * (target.maximum - target.minimum)
+
+
+def _value_difference(
+    expected: NDArray[np.float64], got: NDArray[np.float64], scale: TargetScale, rounding: float
+) -> NDArray[np.float64]:
+    """Differences as shares of max(distance from the mean, standard deviation).
+
+    Args:
+        expected: The original's values, shape (n,).
+        got: The compiled model's.
+        scale: Of the target.
+        rounding: Allowed besides, as a share of the value. 0 where a model must answer in float64: rounding to float32
+            could exceed the standard deviation.
+    """
     unit = np.maximum(np.abs(expected - scale.mean), scale.std)
-    difference: NDArray[np.float64] = np.maximum(np.abs(got - expected) - rounding, 0.0) / unit
+    difference: NDArray[np.float64] = np.maximum(np.abs(got - expected) - rounding * np.abs(expected), 0.0) / unit
     return difference
 
 
