@@ -91,10 +91,12 @@ class ArrowFormat:
         found: list[FieldProblem] = []
         for name, column in self._columns.items():
             array = table[name] if name in given else pa.nulls(rows)
+            kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
             values, wrong = encodable(array, column)
             wrong = wrong | _refused(column, values)
             for row in np.flatnonzero(wrong)[:MOST_ERRORS].tolist():
-                received = str(values[row]) if pa.types.is_temporal(array.type) else array[row].as_py()
+                # Python has no such dates as some of Arrow's are
+                received = str(values[row]) if pa.types.is_temporal(kind) else array[row].as_py()
                 found.append(_problem(("rows", row, name), self._expected[name], received))
             if len(found) >= MOST_ERRORS:
                 break

@@ -172,8 +172,10 @@ def test_wrong_values_are_named_with_row_and_column(ask: Ask, inputs: pa.Table) 
         ("/rows/2/seen at", '/rows/2/seen at: expected an ISO 8601 date or time or null, not "soon"'),
         ("/rows/3/_copy", "/rows/3/_copy: expected true or false or null, not 7"),
     ]
-    far = pa.array([10**13] * 4, pa.timestamp("s", "Nowhere/At all"))
-    assert len(problems(send(ask, inputs[:4].set_column(3, "seen at", far)))) == 4
+    for far in (pa.array([10**13] * 4, pa.timestamp("s", "Nowhere/At all")), pa.array([10**8] * 4, pa.date32())):
+        for column in (far, far.dictionary_encode()):
+            found = problems(send(ask, inputs[:4].set_column(3, "seen at", column)))
+            assert [path for path, _ in found] == [f"/rows/{row}/seen at" for row in range(4)]
 
 
 def test_what_the_contract_refuses_is_refused(
