@@ -13,6 +13,10 @@ CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 # More arguments, such as ARGS="data.path=adult.csv data.target=income" for `make run`.
 ARGS ?=
 BENCH ?= scores
+FUZZ_S ?= 300
+# Not in the lock, since it is built for some platforms only.
+ATHERIS := atheris==3.0.0
+FUZZ := $(VENV)/fuzz
 
 STAGE ?= serving
 IMAGE ?= modelyard-$(STAGE)
@@ -100,6 +104,16 @@ test-mutations: $(READY) ## 300 small faults in the code, each of which a unit t
 	$(BIN)/uv pip install --quiet --target $(MUTATIONS) --no-deps --require-hashes \
 		--requirement tests/mutations/requirements.txt
 	PYTHONPATH=$(MUTATIONS) $(BIN)/python tests/mutations/mutate.py $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(READY) $(FUZZ)/atheris ## odd bodies for each reader of requests, FUZZ_S seconds each (300); Linux
+	for program in rows v2 arrow; do \
+		PYTHONPATH=tests:$(FUZZ) $(BIN)/python tests/fuzz/$$program.py -max_total_time=$(FUZZ_S) -max_len=8192 \
+			-timeout=60 -print_final_stats=1 -verbosity=0 -artifact_prefix=$(FUZZ)/ $(ARGS) || exit 1; \
+	done
+
+$(FUZZ)/atheris: | $(READY)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --target $(FUZZ) $(ATHERIS)
 
 .PHONY: test-cluster
 test-cluster: $(READY) ## on a Kubernetes of its own on this machine, as root; ARGS=--bed=none for that of KUBECONFIG
