@@ -22,7 +22,7 @@ Table = dict[str, list[Any]]
 KEYS = ("rows", "columns", "timing")
 NOTHING = object()
 # what a body may have beyond its rows: keys may be there twice, and a few wrong values are named one by one
-SPARE_CONTAINERS = 2000
+SPARE_CONTAINERS = 1500
 SPARE_VALUES = 100_000
 
 
@@ -77,7 +77,7 @@ class Decoder:
         self._fields = tuple(self._row.model_fields)
         self._expected = {column.name: column_field(column).expected for column in contract.columns}
         self._limits = JsonLimits(
-            containers=2 * max_rows + SPARE_CONTAINERS,
+            containers=max_rows + SPARE_CONTAINERS,
             values=max_rows * len(contract.columns) + SPARE_VALUES,
             remedy=f"send at most {max_rows} rows in one request, each a value for each column",
         )
