@@ -90,9 +90,9 @@ def test_the_lane_stands_in_front_of_the_bentoml_that_we_support(folder: Path) -
     assert version("bentoml") in supported.specifier
     with Server(folder, TWO, bentoml=True) as pair:
         ask(pair)
-        httpx.get(f"{pair.url}/api/v1/health").raise_for_status()
         until(lambda: total(pair, *ANSWERED) == REQUESTS)
-        # what BentoML's own middlewares saw, they counted; a series of its API is there at 0
-        requests = "bentoml_service_request_total"
-        assert total(pair, requests, {"endpoint": "/api/v1/health"})
-        assert not total(pair, requests, {"endpoint": "/predict"})
+        # each worker warns at its start where it cannot step in front, or cannot replace uvicorn's protocol
+        log = pair.log.read_text()
+    assert "Service people initialized" in log
+    assert "stay behind its other middlewares" not in log
+    assert "have no limits" not in log
