@@ -27,7 +27,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
     def get(columns: str) -> Service:
         if columns not in tags:
-            (folder / columns).mkdir()
+            (folder / columns).mkdir(exist_ok=True)
             tags[columns] = pack_service(folder / columns, COLUMNS[columns])
         for other in set(running) - {columns}:
             running.pop(other).stop()

@@ -44,21 +44,23 @@ SLOWER, GRACE_S = 5.0, 20.0
 
 # the tests of each module, those that most likely notice a fault first
 API, MODELS = "tests/modelyard/api", "tests/modelyard/models"
+V2_TESTS = (f"{API}/test_tensors.py", f"{API}/test_v2_messages.py", f"{API}/test_v2.py", f"{API}/test_v2_refusals.py")
+REPORT_TESTS = (f"{MODELS}/test_curves.py", f"{MODELS}/test_report_curves.py", f"{MODELS}/test_evaluation.py")
 TESTS = {
-    "modelyard.api.keys": (f"{API}/test_keys.py", f"{API}/test_lane.py"),
-    "modelyard.api.decoding": (f"{API}/test_malformed.py", f"{API}/test_predict.py", f"{API}/test_typed.py"),
+    "modelyard.api.keys": (f"{API}/test_key_digests.py", f"{API}/test_lane.py"),
+    "modelyard.api.decoding": (f"{API}/test_decoding.py", f"{API}/test_malformed.py", f"{API}/test_predict.py"),
     "modelyard.api.typed": (f"{API}/test_typed.py", f"{API}/test_malformed.py", f"{API}/test_predict.py"),
-    "modelyard.api.tensors": (f"{API}/test_tensors.py", f"{API}/test_v2.py", f"{API}/test_v2_refusals.py"),
-    "modelyard.api.v2_messages": (f"{API}/test_v2.py", f"{API}/test_v2_refusals.py"),
+    "modelyard.api.tensors": V2_TESTS,
+    "modelyard.api.v2_messages": V2_TESTS,
     "modelyard.api.arrow_stream": (f"{API}/test_arrow.py",),
     "modelyard.api.intake": (f"{API}/test_lane.py", f"{API}/test_malformed.py"),
     "modelyard.api.one_write": (f"{API}/test_one_write.py",),
-    "modelyard.models.evaluation": (f"{MODELS}/test_evaluation.py",),
-    "modelyard.models.classification": (f"{MODELS}/test_evaluation.py",),
-    "modelyard.models.regression": (f"{MODELS}/test_evaluation.py",),
-    "modelyard.models.curves": (f"{MODELS}/test_evaluation.py",),
-    "modelyard.models.metrics": (f"{MODELS}/test_metrics.py", f"{MODELS}/test_evaluation.py"),
-    "modelyard.models.intervals": (f"{MODELS}/test_evaluation.py",),
+    "modelyard.models.evaluation": REPORT_TESTS,
+    "modelyard.models.classification": REPORT_TESTS,
+    "modelyard.models.regression": REPORT_TESTS,
+    "modelyard.models.curves": REPORT_TESTS,
+    "modelyard.models.metrics": (f"{MODELS}/test_metrics.py", *REPORT_TESTS),
+    "modelyard.models.intervals": (f"{MODELS}/test_metrics.py", *REPORT_TESTS),
 }
 # loaded once, before the forks
 LOADED = (
