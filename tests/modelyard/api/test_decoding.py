@@ -78,7 +78,7 @@ def test_the_first_of_several_mistakes_is_said_and_the_others_are_counted() -> N
 
 def test_so_many_mistakes_are_reported_and_no_more() -> None:
     many = refused({"rows": [{}] * MAX_ROWS})
-    assert len(many.details.errors) == MOST_ERRORS
+    assert len(many.details.errors) == MOST_ERRORS == 100
     assert many.details.detail.endswith(f" (and {MOST_ERRORS - 1} more)")
 
 
@@ -94,3 +94,8 @@ def test_a_long_name_is_cut_in_the_refusal() -> None:
     assert len(error.path) < 220
     (error,) = refused({"rows": [{**GOOD, "n" * 200: 1}]}).details.errors
     assert error.path == f"/rows/0/{'n' * 200}"
+
+
+def test_a_column_that_is_nearly_right_gets_a_hint() -> None:
+    assert "'age'" in refused({"rows": [{**GOOD, "agee": 1}]}).details.detail.partition("; ")[2]
+    assert "did you mean" not in refused({"rows": [{**GOOD, "agee" * 1000: 1}]}).details.detail
