@@ -47,45 +47,45 @@ API, MODELS = "tests/modelyard/api", "tests/modelyard/models"
 V2_TESTS = (f"{API}/test_tensors.py", f"{API}/test_v2_messages.py", f"{API}/test_v2.py", f"{API}/test_v2_refusals.py")
 REPORT_TESTS = (f"{MODELS}/test_curves.py", f"{MODELS}/test_report_curves.py", f"{MODELS}/test_evaluation.py")
 TESTS = {
-    "modelyard.api.keys": (f"{API}/test_key_digests.py", f"{API}/test_lane.py"),
+    "modelyard.api.keys": (f"{API}/test_keys.py", f"{API}/test_lane.py"),
     "modelyard.api.decoding": (f"{API}/test_decoding.py", f"{API}/test_malformed.py", f"{API}/test_predict.py"),
     "modelyard.api.typed": (f"{API}/test_typed.py", f"{API}/test_malformed.py", f"{API}/test_predict.py"),
     "modelyard.api.tensors": V2_TESTS,
     "modelyard.api.v2_messages": V2_TESTS,
+    "modelyard.api.json_size": (f"{API}/test_json_size.py", f"{API}/test_amplification.py"),
+    "modelyard.api.arrow_size": (f"{API}/test_arrow_size.py", f"{API}/test_arrow.py"),
     "modelyard.api.arrow_stream": (f"{API}/test_arrow.py",),
-    "modelyard.api.intake": (f"{API}/test_lane.py", f"{API}/test_malformed.py"),
+    "modelyard.api.intake": (f"{API}/test_limits.py", f"{API}/test_lane.py", f"{API}/test_malformed.py"),
     "modelyard.api.one_write": (f"{API}/test_one_write.py",),
     "modelyard.models.evaluation": REPORT_TESTS,
     "modelyard.models.classification": REPORT_TESTS,
     "modelyard.models.regression": REPORT_TESTS,
     "modelyard.models.curves": REPORT_TESTS,
     "modelyard.models.metrics": (f"{MODELS}/test_metrics.py", *REPORT_TESTS),
+    "modelyard.models.decisions": (f"{MODELS}/test_metrics.py", *REPORT_TESTS),
+    "modelyard.models.ranking": (f"{MODELS}/test_metrics.py", *REPORT_TESTS),
     "modelyard.models.intervals": (f"{MODELS}/test_metrics.py", *REPORT_TESTS),
 }
 # loaded once, before the forks
-LOADED = (
-    *(
-        "fastapi",
-        "fastapi_offline",
-        "httpx",
-        "hydra",
-        "hypothesis",
-        "msgspec",
-        "numpy",
-        "onnx",
-        "onnxruntime",
-        "pandas",
-    ),
-    *(
-        "prometheus_client",
-        "pyarrow.parquet",
-        "pydantic",
-        "sklearn.metrics",
-        "sklearn.linear_model",
-        "uvicorn",
-        "uvloop",
-    ),
-)
+LOADED = [
+    "fastapi",
+    "fastapi_offline",
+    "httpx",
+    "hydra",
+    "hypothesis",
+    "msgspec",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "prometheus_client",
+    "pyarrow.parquet",
+    "pydantic",
+    "sklearn.metrics",
+    "sklearn.linear_model",
+    "uvicorn",
+    "uvloop",
+]
 OPERATORS = OperatorProvider()
 # they need arguments, fail on dotted names, or make what nobody would write
 LEFT_OUT = (
