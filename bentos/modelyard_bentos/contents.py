@@ -26,7 +26,7 @@ from pydantic import ValidationError
 import modelyard
 from modelyard.config.models import ServingSettings, Settings
 from modelyard.errors import ConfigError
-from modelyard.models.artifact import copy_model, read_manifest
+from modelyard.models.manifest import copy_model, read_manifest
 
 __all__ = [
     "MODEL",

@@ -16,7 +16,8 @@ from pathlib import Path
 from modelyard.api.source import MODEL_VARIABLE
 from modelyard.config.models import Settings
 from modelyard.errors import ModelNotFound, ServiceError
-from modelyard.models.artifact import read_card, read_manifest
+from modelyard.models.artifact import read_card
+from modelyard.models.manifest import read_manifest
 from modelyard.utils.documents import parse_yaml_document
 from modelyard.utils.names import is_plain_name
 from modelyard_bentos.contents import MODEL, SERVICE, SETTINGS_VARIABLE, SOURCE, content_digest, served_settings

@@ -8,9 +8,10 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from modelyard.config.models import Settings
-from modelyard.models.artifact import read_manifest, save_model
+from modelyard.models.artifact import save_model
 from modelyard.models.card import Card
 from modelyard.models.evaluation import HeldOut, evaluate_model
+from modelyard.models.manifest import read_manifest
 from modelyard.models.model import Model
 from modelyard.models.training import Configuration
 from modelyard.registry.runs import Run

@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.types import Message, Receive
 
 from modelyard.api.problems import RequestProblem
 
-__all__ = ["Disconnected", "InFlight", "inflate", "replay", "rest_of_body", "too_large", "too_slow"]
+__all__ = [
+    "Disconnected",
+    "InFlight",
+    "announced_length",
+    "inflate",
+    "replay",
+    "rest_of_body",
+    "too_large",
+    "too_slow",
+]
 
 SWEEP_S = 0.5
 PATIENCE = 4
@@ -89,6 +98,16 @@ class InFlight:
         self._held[task] = size
         self._bytes = others + size
 
+    def hold_announced(self, task: asyncio.Task[None], headers: Mapping[bytes, bytes], limit: int) -> None:
+        """Counts a body by its announced length; one longer than the limit is refused by its length, and never kept.
+
+        Raises:
+            RequestProblem: As `hold` does.
+        """
+        length = announced_length(headers)
+        if length <= limit:
+            self.hold(task, int(length))
+
     def was_late(self, task: asyncio.Task[None]) -> bool:
         """Whether a cancellation came from the sweep, which it then takes back."""
         if task not in self._late:
@@ -106,6 +125,14 @@ class InFlight:
                 task.cancel()
         if self._waiting:
             self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+
+def announced_length(headers: Mapping[bytes, bytes]) -> float:
+    """Returns the announced bytes of a body; one that comes in pieces may have any length."""
+    if b"transfer-encoding" in headers:
+        return float("inf")
+    length = headers.get(b"content-length", b"0")
+    return int(length) if length.isdigit() else 0
 
 
 async def rest_of_body(message: Message, receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:

@@ -22,15 +22,25 @@ from typing import TypeVar
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from modelyard.api.connections import Connections
 from modelyard.api.drain import Drain
 from modelyard.api.endpoints import Answer, Endpoint, Fixed, Headers, Prediction, Scrape, refusal
-from modelyard.api.intake import Disconnected, InFlight, inflate, replay, rest_of_body, too_large, too_slow
+from modelyard.api.intake import (
+    Disconnected,
+    InFlight,
+    announced_length,
+    inflate,
+    replay,
+    rest_of_body,
+    too_large,
+    too_slow,
+)
 from modelyard.api.keys import Keys, no_key
 from modelyard.api.observation import GONE, OTHER, Observer
 from modelyard.api.one_write import OneWrite
 from modelyard.api.page import PAGE_PATHS
 from modelyard.api.problems import RequestProblem, to_problem
-from modelyard.api.protocol import Connections, abort, install
+from modelyard.api.protocol import abort, install
 from modelyard.api.settle import settle
 from modelyard.config.models import ServingSettings
 from modelyard.monitoring.metrics import PredictionMetrics
@@ -226,28 +236,14 @@ class Lane:
     async def _rest_of_body(
         self, message: Message, headers: Headers, receive: Receive, task: asyncio.Task[None]
     ) -> bytes:
-        self._hold_announced(headers, task)
         limit = self._serving.max_body_bytes
+        self._in_flight.hold_announced(task, headers, limit)
         return await rest_of_body(message, receive, limit, lambda size: self._in_flight.hold(task, size))
-
-    def _hold_announced(self, headers: Headers, task: asyncio.Task[None]) -> None:
-        """Counts a body by its announced length; one that is too long is refused by its length, and never kept."""
-        length = _length(headers)
-        if length <= self._serving.max_body_bytes:
-            self._in_flight.hold(task, int(length))
 
     def _admit(
         self, scope: Scope, headers: Headers, endpoint: Endpoint | None, task: asyncio.Task[None], began: float
     ) -> None:
-        """Refuses what can be refused before a body is read; one that is long would be read in vain.
-
-        Args:
-            scope: Of the request.
-            headers: Of the request.
-            endpoint: Answers it; None where the framework does.
-            task: Of the request.
-            began: When it came.
-        """
+        """Refuses what can be refused before a body is read; `endpoint` is None where the framework answers."""
         try:
             if self._keys is not None and not self._is_open(scope) and not self._keys.admits(headers, began):
                 raise no_key()
@@ -265,11 +261,11 @@ class Lane:
                 detail = f"{self._serving.max_concurrency} requests are being answered already; try again in a second"
                 raise RequestProblem(429, detail, headers={"Retry-After": "1"})
             if b"expect" in headers:
-                if _length(headers) > self._serving.max_body_bytes:
+                if announced_length(headers) > self._serving.max_body_bytes:
                     raise too_large(self._serving.max_body_bytes)
-                self._hold_announced(headers, task)
+                self._in_flight.hold_announced(task, headers, self._serving.max_body_bytes)
         except RequestProblem as problem:
-            if _length(headers) > INLINE_BYTES:
+            if announced_length(headers) > INLINE_BYTES:
                 problem.headers["Connection"] = "close"
             raise
 
@@ -394,14 +390,6 @@ class Lane:
             return
         await receive()
         await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "a key is needed"})
-
-
-def _length(headers: Headers) -> float:
-    """How much of a body is announced; one that comes in pieces may have any length."""
-    if b"transfer-encoding" in headers:
-        return float("inf")
-    length = headers.get(b"content-length", b"0")
-    return int(length) if length.isdigit() else 0
 
 
 def _for_origins(app: ASGIApp, origins: list[str]) -> ASGIApp:

@@ -8,8 +8,9 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from modelyard.errors import ImageError
-from modelyard.models.artifact import Manifest, read_card, read_manifest, verify
+from modelyard.models.artifact import read_card, verify
 from modelyard.models.card import Card
+from modelyard.models.manifest import Manifest, read_manifest
 from modelyard.utils.documents import parse_yaml_document
 from modelyard.utils.names import is_plain_name
 from modelyard.utils.sentences import first_line

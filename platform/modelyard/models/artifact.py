@@ -12,7 +12,6 @@ capacity.json    what a service of it can take; in bentos only, and no part of t
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import pickle
@@ -20,77 +19,43 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping
-from io import BufferedReader
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from modelyard.data.contract import Contract
 from modelyard.data.encoding import features_of
-from modelyard.errors import ArtifactDamaged, DataError, ModelError, ModelNotFound, UsageError
+from modelyard.errors import DataError, ModelError, UsageError
 from modelyard.models.calibration import CalibratedScorer
 from modelyard.models.capacity import read_capacity
 from modelyard.models.card import Card
+from modelyard.models.manifest import (
+    CARD,
+    CONTRACT,
+    GRAPH,
+    MANIFEST,
+    PIPELINE,
+    REFERENCE,
+    Manifest,
+    read_file,
+    read_files,
+    read_manifest,
+)
 from modelyard.models.model import Model, PipelineScorer, Scorer
 from modelyard.models.parity import check_parity
 from modelyard.models.reference import Reference
 from modelyard.models.scorer import OnnxScorer
-from modelyard.utils.documents import MAX_DOCUMENT_BYTES
-from modelyard.utils.files import open_regular
 from modelyard.utils.sentences import first_line
 
-__all__ = [
-    "Manifest",
-    "copy_model",
-    "load_model",
-    "read_card",
-    "read_contract",
-    "read_manifest",
-    "save_model",
-    "verify",
-]
+__all__ = ["load_model", "read_card", "read_contract", "save_model", "verify"]
 
 logger = logging.getLogger(__name__)
 
-GRAPH, PIPELINE, REFERENCE = "model.onnx", "pipeline.pkl", "reference.npy"
-CONTRACT, CARD, MANIFEST = "contract.json", "card.json", "manifest.json"
-# the longest legitimate ones: a contract holds the vocabularies of its columns
-MAX_BYTES = {CONTRACT: 64 * 2**20, CARD: MAX_DOCUMENT_BYTES, MANIFEST: MAX_DOCUMENT_BYTES}
-SHOWN = 12
 RESTORE = "restore the folder or pack the run again"
 TRUST = "if you trust its maker, allow its pickle (trust_pickle=True, --trust-pickle)"
 NO_REFERENCE = f"only digests were checked: no reference rows, which 0.1 did not store; {TRUST}, or train it again"
 ONLY_PICKLE = f"only digests were checked: the model has no compiled graph; {TRUST}"
-
-
-class Manifest(BaseModel):
-    """What belongs to a model folder.
-
-    Attributes:
-        format: Version of the folder's layout.
-        files: SHA-256 (hex) by file name.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal[1] = 1
-    files: dict[str, str]
-
-    def to_json(self) -> str:
-        """Returns the manifest for its file; the same files always give the same text."""
-        return json.dumps({"format": self.format, "files": dict(sorted(self.files.items()))}, indent=2) + "\n"
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 (hex) of the manifest: names the model and everything in it."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
-
-    @property
-    def version(self) -> str:
-        """The part of the digest that is shown."""
-        return self.digest[:SHOWN]
 
 
 def save_model(
@@ -159,7 +124,7 @@ def load_model(
     """
     path = Path(folder)
     manifest = read_manifest(path)
-    parts = _read_parts(path, manifest, {GRAPH} if GRAPH in manifest.files else {PIPELINE})
+    parts = read_files(path, manifest, {GRAPH} if GRAPH in manifest.files else {PIPELINE})
     contract, card = _documents(path, parts)
     scorer: Scorer
     pipeline = None
@@ -184,7 +149,7 @@ def read_contract(folder: str | os.PathLike[str]) -> tuple[Contract, str]:
         ArtifactDamaged: A file is missing or differs from the manifest.
     """
     path = Path(folder)
-    parts = _read_parts(path, read_manifest(path), set())
+    parts = read_files(path, read_manifest(path), set())
     contract, card = _documents(path, parts)
     return contract, card.model
 
@@ -218,7 +183,7 @@ def verify(
     path = Path(folder)
     manifest = read_manifest(path)
     wanted = {GRAPH, REFERENCE, *([PIPELINE] if trust_pickle else [])} if deep else set()
-    parts = _read_parts(path, manifest, wanted)
+    parts = read_files(path, manifest, wanted)
     contract, card = _documents(path, parts)
     found: dict[str, Any] = {
         "ok": True,
@@ -260,43 +225,8 @@ def read_card(folder: str | os.PathLike[str]) -> Card:
         ArtifactDamaged: The card is missing or differs from the manifest.
     """
     path = Path(folder)
-    card = Card.from_json(_read(path, CARD, read_manifest(path).files[CARD]))
+    card = Card.from_json(read_file(path, CARD, read_manifest(path).files[CARD]))
     return card.model_copy(update={"capacity": read_capacity(path)})
-
-
-def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
-    """Returns a model folder's manifest.
-
-    Raises:
-        ModelNotFound: There is no such folder.
-        ArtifactDamaged: The manifest is missing, is none, or lacks a file that every model has.
-    """
-    path = Path(folder)
-    if not path.is_dir():
-        siblings = [child.name for child in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise ModelNotFound(str(path), [name for name in siblings if not name.startswith(".")])
-    try:
-        manifest = Manifest.model_validate_json(_content(path, MANIFEST))
-    except ValidationError:
-        raise ArtifactDamaged(str(path), MANIFEST, "is no manifest of a format that this version reads") from None
-    lacking = {CONTRACT, CARD} - set(manifest.files)
-    if lacking or not {GRAPH, PIPELINE} & set(manifest.files):
-        raise ArtifactDamaged(str(path), MANIFEST, f"does not name {min(lacking, default=GRAPH)}")
-    strange = set(manifest.files) - {GRAPH, PIPELINE, REFERENCE, CONTRACT, CARD}
-    if strange:
-        raise ArtifactDamaged(str(path), MANIFEST, f"names {min(strange)!r}, which belongs to no model")
-    return manifest
-
-
-def _read_parts(folder: Path, manifest: Manifest, wanted: set[str]) -> dict[str, bytes]:
-    """Checks every file's digest and returns the contents of contract, card and those that are wanted."""
-    parts = {}
-    for name, digest in manifest.files.items():
-        if name in wanted or name in (CONTRACT, CARD):
-            parts[name] = _read(folder, name, digest)
-        else:
-            _check(folder, name, digest)
-    return parts
 
 
 def _original(folder: Path, content: bytes, contract: Contract, card: Card) -> tuple[Scorer, Any]:
@@ -347,55 +277,3 @@ def _check_fit(folder: Path, scorer: Scorer, contract: Contract) -> None:
         raise ModelError(f"{folder}: the model cannot score a row ({first_line(error)}); {RESTORE}") from None
     if shape != expected or (isinstance(scorer, OnnxScorer) and (scorer.output == "value") != (not classes)):
         raise ModelError(f"{folder}: the model answers two rows with the shape {shape}, not {expected}; {RESTORE}")
-
-
-def copy_model(source: Path, target: Path) -> None:
-    """Copies what a model's manifest lists, and nothing else that lies beside it.
-
-    Every file is checked against its digest as it is copied.
-
-    Args:
-        source: The model's folder.
-        target: Folder that the files go to; it is made where it does not exist.
-
-    Raises:
-        ModelNotFound: There is no such folder.
-        ArtifactDamaged: A file is missing, a symbolic link or no regular file, or differs from the manifest.
-    """
-    manifest = read_manifest(source)
-    target.mkdir(exist_ok=True)
-    for name, digest in manifest.files.items():
-        (target / name).write_bytes(_read(source, name, digest, follow_symlinks=False))
-    (target / MANIFEST).write_text(manifest.to_json())
-
-
-def _read(folder: Path, name: str, digest: str, *, follow_symlinks: bool = True) -> bytes:
-    content = _content(folder, name, follow_symlinks=follow_symlinks)
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise ArtifactDamaged(str(folder), name, "differs from the manifest")
-    return content
-
-
-def _content(folder: Path, name: str, *, follow_symlinks: bool = True) -> bytes:
-    limit = MAX_BYTES.get(name)
-    with _opened(folder, name, follow_symlinks=follow_symlinks) as file:
-        content = file.read() if limit is None else file.read(limit + 1)
-    if limit is not None and len(content) > limit:
-        raise ArtifactDamaged(str(folder), name, f"is longer than {limit} bytes")
-    return content
-
-
-def _check(folder: Path, name: str, digest: str) -> None:
-    with _opened(folder, name) as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != digest:
-        raise ArtifactDamaged(str(folder), name, "differs from the manifest")
-
-
-def _opened(folder: Path, name: str, *, follow_symlinks: bool = True) -> BufferedReader:
-    try:
-        return open_regular(folder / name, follow_symlinks=follow_symlinks)
-    except FileNotFoundError:
-        raise ArtifactDamaged(str(folder), name, "is missing") from None
-    except OSError as error:
-        raise ArtifactDamaged(str(folder), name, f"cannot be read: {error.strerror}") from None

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from modelyard.config.models import Settings
 from modelyard.errors import ModelError, ModelNotFound
-from modelyard.models.artifact import copy_model, read_card, read_manifest
+from modelyard.models.artifact import read_card
+from modelyard.models.manifest import copy_model, read_manifest
 from modelyard.registry.storage import Storage
 from modelyard.utils.documents import MAX_DOCUMENT_BYTES, parse_json
 from modelyard.utils.files import open_regular

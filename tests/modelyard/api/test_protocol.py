@@ -18,7 +18,7 @@ import uvicorn
 from figures import figure
 from malformed_bodies import GOOD
 from modelyard.api import protocol
-from modelyard.api.protocol import Connections
+from modelyard.api.connections import Connections
 from modelyard.api.serving import Serving
 from modelyard.config.models import ServingSettings
 from uvicorn_thread import running

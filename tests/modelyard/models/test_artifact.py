@@ -16,8 +16,9 @@ import pytest
 
 from modelyard.data.contract import Contract
 from modelyard.errors import ArtifactDamaged, ModelError, ModelNotFound, UsageError
-from modelyard.models.artifact import load_model, read_card, read_manifest, save_model, verify
+from modelyard.models.artifact import load_model, read_card, save_model, verify
 from modelyard.models.calibration import Calibration
+from modelyard.models.manifest import read_manifest
 
 
 def npy(array: np.ndarray, **options: bool) -> bytes:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.models.artifact import read_card, read_manifest, verify
+from modelyard.models.artifact import read_card, verify
 from modelyard.models.capacity import CAPACITY, Capacity, Load, cpu_name, keep_capacity, read_capacity
+from modelyard.models.manifest import read_manifest
 from served_model import make_table, save_served
 
 MEASURED = Capacity(
