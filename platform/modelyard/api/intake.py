@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from starlette.types import Message, Receive
 
 from modelyard.api.problems import RequestProblem
+from modelyard.api.settle import trim
 
 __all__ = [
     "Disconnected",
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 SWEEP_S = 0.5
+# a body from which on memory is given back after its request
+LARGE_BYTES = 2**20
 PATIENCE = 4
 GZIP = 16 + zlib.MAX_WBITS
 
@@ -45,6 +48,7 @@ class InFlight:
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._bytes = 0
+        self._trim_due = False
         self._held: dict[asyncio.Task[None], int] = {}
         self._waiting: dict[asyncio.Task[None], float] = {}
         self._late: set[asyncio.Task[None]] = set()
@@ -75,7 +79,9 @@ class InFlight:
         """Ends a request."""
         self._waiting.pop(task, None)
         if self._held:
-            self._bytes -= self._held.pop(task, 0)
+            size = self._held.pop(task, 0)
+            self._bytes -= size
+            self._trim_due = self._trim_due or size >= LARGE_BYTES
 
     def hold(self, task: asyncio.Task[None], size: int) -> None:
         """Counts the body of a request until the request ends. A size that is not larger than before changes nothing.
@@ -118,6 +124,10 @@ class InFlight:
 
     def _sweep(self) -> None:
         self._sweeper = None
+        if self._trim_due:
+            # the pieces of a large body leave holes that the C library would keep
+            self._trim_due = False
+            trim()
         latest = time.perf_counter() - self._seconds
         for task, since in self._waiting.items():
             if since < latest and task not in self._late:

@@ -1,4 +1,4 @@
-"""The end of a process's start: what only the start needed is given back."""
+"""The end of a process's start: memory that only the start needed is given back, and that of large bodies will be."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["settle"]
+__all__ = ["settle", "trim"]
 
 SMAPS = Path("/proc/self/smaps")
 MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \d+ +/")
 OWN_PAGES = re.compile(r"^(?:Private_Dirty|Anonymous|Swap): +[1-9]")
 MADV_DONTNEED = 4
+# of glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+# far above what a request of some rows allocates at once
+LARGE_BYTES = 512 * 1024
 
 
 def settle() -> None:
@@ -21,12 +25,21 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     libc = ctypes.CDLL(None)
-    # loading a graph leaves megabytes with the C library, where it is GNU's
-    if (trim := getattr(libc, "malloc_trim", None)) is not None:
-        trim(0)
+    # glibc raises both after each large block that is freed, to 32 and 64 MiB, and then keeps what large bodies took
+    if (set_option := getattr(libc, "mallopt", None)) is not None:
+        set_option(M_MMAP_THRESHOLD, LARGE_BYTES)
+        set_option(M_TRIM_THRESHOLD, LARGE_BYTES)
+    # loading a graph leaves megabytes with the C library
+    trim()
     # a start maps libraries of which serving needs a part; that comes back from the page cache when it is touched
     for begin, end in list(_untouched_files()):
         libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), MADV_DONTNEED)
+
+
+def trim() -> None:
+    """Gives back the memory that the C library keeps between blocks in use, where it is GNU's."""
+    if (malloc_trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+        malloc_trim(0)
 
 
 def _untouched_files() -> Iterator[tuple[int, int]]:

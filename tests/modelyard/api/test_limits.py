@@ -20,6 +20,7 @@ from fastapi import APIRouter, Request, WebSocket
 
 from figures import figure
 from malformed_bodies import GOOD
+from modelyard.api import intake
 from modelyard.api.intake import InFlight
 from modelyard.api.problems import RequestProblem
 from modelyard.api.serving import Serving
@@ -146,6 +147,24 @@ def test_one_body_is_let_in_however_small_the_limit() -> None:
         in_flight.leave(other)
 
     asyncio.run(hold())
+
+
+def test_memory_is_given_back_after_large_bodies_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    trims: list[int] = []
+    monkeypatch.setattr(intake, "SWEEP_S", 0.001)
+
+    async def hold(size: int) -> None:
+        monkeypatch.setattr(intake, "trim", lambda: trims.append(size))
+        in_flight = InFlight(10.0, 10 * MEBIBYTE)
+        task = in_flight.enter()
+        in_flight.hold(task, size)
+        in_flight.leave(task)
+        # the sweep's timer is due before this one
+        await asyncio.sleep(0.01)
+
+    for size in (MEBIBYTE - 1, MEBIBYTE):
+        asyncio.run(hold(size))
+    assert trims == [MEBIBYTE]
 
 
 def test_routes_of_one_s_own_have_the_limits_of_a_body(folder: Path, router: str) -> None:
