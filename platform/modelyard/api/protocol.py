@@ -9,6 +9,7 @@ BentoML's workers.
 from __future__ import annotations
 
 import asyncio
+import socket
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,9 @@ __all__ = ["BoundedProtocol", "abort", "install"]
 # a queued request takes about 3.5 KB, many times what it takes to send one
 MAX_PIPELINED = 8
 SLICE_BYTES = 1024
+# of one connection in the kernel, which doubles it; by itself it would grow to 4 MiB, all of which a client could leave
+# unread without being noticed
+SEND_BUFFER_BYTES = 128 * 1024
 HEAD_END = b"\r\n\r\n"
 # headers of an upgrade, which `Connection` names too (RFC 7540, 3.2.1)
 UPGRADE = frozenset({b"upgrade", b"http2-settings"})
@@ -123,6 +127,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Counts the connection, or refuses it."""
         super().connection_made(transport)
+        if (connection := transport.get_extra_info("socket")) is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.flow = _Flow(transport)
         room = self._connections.add(self)
         self._since = self._connections.now

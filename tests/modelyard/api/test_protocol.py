@@ -313,6 +313,15 @@ def test_a_client_that_reads_nothing_loses_its_connection(folder: Path) -> None:
         assert complete(talk(service, PROBE, answers=1)) == [200]
 
 
+def test_the_kernel_hides_no_megabytes_of_unread_answers(folder: Path) -> None:
+    request = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
+    with running(folder, client_timeout_s=0.3) as service, unread(service, 0) as late:
+        count = 2**20 // len(talk(service, request, answers=1)) + 1
+        for _ in range(count):
+            late.send(request)
+        until(lambda: established(service) == 0)
+
+
 def test_a_closing_connection_is_not_kept_for_its_client(folder: Path) -> None:
     with running(folder, client_timeout_s=0.3) as service, unread(service, 0) as late:
         for _ in range(200):
