@@ -177,7 +177,7 @@ class Lane:
                 if endpoint.reads:
                     answer = await self._predict(seen or endpoint, headers, receive, task)
                 else:
-                    answer = await self._look(endpoint)
+                    answer = await self._look(endpoint, task)
             except Disconnected:
                 raise
             except Exception as error:
@@ -220,16 +220,16 @@ class Lane:
         if b"content-encoding" in headers:
             body = await self._inflate(body, headers[b"content-encoding"], task)
         if len(body) > INLINE_BYTES:
-            return await self._in_thread(task, lambda: endpoint.finish(endpoint.read(body, headers)))
+            return await self._in_thread(task, lambda: endpoint.finish(endpoint.read(body, headers)), self._thread)
         request = endpoint.read(body, headers)
         if endpoint.seconds(request) * 1000 > self._serving.inline_ms:
-            return await self._in_thread(task, lambda: endpoint.finish(request))
+            return await self._in_thread(task, lambda: endpoint.finish(request), self._thread)
         return endpoint.finish_inline(request)
 
-    async def _look(self, endpoint: Endpoint) -> Answer:
+    async def _look(self, endpoint: Endpoint, task: asyncio.Task[None]) -> Answer:
         if isinstance(endpoint, Scrape):
             self._metrics.flush()
-            return await asyncio.get_running_loop().run_in_executor(None, endpoint.answer)
+            return await self._in_thread(task, endpoint.answer, None)
         assert isinstance(endpoint, Fixed)
         return endpoint.answer(self._drain.draining)
 
@@ -278,15 +278,18 @@ class Lane:
         if len(body) <= INLINE_BYTES // 8:
             inflated = inflate(body, limit)
         else:
-            inflated = await self._in_thread(task, lambda: inflate(body, limit))
+            inflated = await self._in_thread(task, lambda: inflate(body, limit), self._thread)
         if len(inflated) > INLINE_BYTES:
             self._in_flight.hold(task, len(body) + len(inflated))
         return inflated
 
-    async def _in_thread(self, task: asyncio.Task[None], work: Callable[[], Result]) -> Result:
+    async def _in_thread(
+        self, task: asyncio.Task[None], work: Callable[[], Result], pool: ThreadPoolExecutor | None
+    ) -> Result:
+        """Works without counting the time as the client's; None is the event loop's own pool."""
         self._in_flight.await_client(task, False)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await asyncio.get_running_loop().run_in_executor(pool, work)
         finally:
             self._in_flight.await_client(task, True)
 

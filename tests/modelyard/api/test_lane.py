@@ -22,6 +22,7 @@ from figures import figure
 from malformed_bodies import GOOD
 from modelyard.api import one_write
 from modelyard.api.app import create_app
+from modelyard.api.endpoints import Answer, Scrape
 from modelyard.api.lane import Lane
 from modelyard.api.serving import Serving
 from modelyard.api.source import load_served
@@ -156,6 +157,30 @@ def test_heavy_work_is_not_counted_as_waiting_for_the_client(folder: Path) -> No
         finally:
             go.set()
             heavy.join(DEADLINE_S)
+        assert answers[0].startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_long_scrape_is_not_counted_as_waiting_for_the_client(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, go = threading.Event(), threading.Event()
+
+    def answer(_: Scrape) -> Answer:
+        entered.set()
+        assert go.wait(DEADLINE_S)
+        return Answer(b"figures")
+
+    monkeypatch.setattr(Scrape, "answer", answer)
+    with running(folder, client_timeout_s=0.2) as service:
+        answers: list[bytes] = []
+        request = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+        scrape = threading.Thread(target=lambda: answers.append(talk(service, request, quiet_s=DEADLINE_S)))
+        scrape.start()
+        try:
+            assert entered.wait(DEADLINE_S)
+            # this client comes later: once it is timed out, the scrape has outlived the timeout too
+            assert talk(service, head(), BODY[:10]).startswith(b"HTTP/1.1 408 ")
+        finally:
+            go.set()
+            scrape.join(DEADLINE_S)
         assert answers[0].startswith(b"HTTP/1.1 200 ")
 
 
