@@ -20,7 +20,7 @@ PREDICT = "/api/v1/predict"
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, or none: status 0 where the service closed the connection instead."""
+    """A response; its status is 0 if the service closed the connection instead."""
 
     status: int
     head: bytes = b""

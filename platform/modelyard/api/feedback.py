@@ -97,7 +97,7 @@ class FeedbackEndpoint(Prediction):
         return len(request) * SECONDS_AN_OUTCOME
 
     def finish(self, request: list[Told]) -> Answer:
-        """Counts the outcomes; one of a prediction whose outcome was counted before is told as repeated.
+        """Counts the outcomes, and reports those of predictions that were counted before as repeated.
 
         Raises:
             RequestProblem: An id or an outcome is wrong (422).

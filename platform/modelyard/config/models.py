@@ -105,7 +105,7 @@ class ModelSettings(_Group):
         None,
         pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$",
         max_length=128,
-        description="Name of the model; none: from the file.",
+        description="Name of the model; null takes the name of the file.",
     )
     model_type: str = Field("auto", description="One trainer's name, or auto: all of `algorithms` compete.")
     algorithms: list[str] = Field(

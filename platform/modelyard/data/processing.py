@@ -255,7 +255,7 @@ def _options(config: Mapping[str, Any]) -> dict[str, Any]:
     for key in config:
         if key not in DEFAULTS and str(key).partition(".")[0] not in groups:
             raise ConfigError(
-                str(key), "is no setting of engineer_features", hint=nearest(str(key), (*DEFAULTS, *groups))
+                str(key), "is not a setting of engineer_features", hint=nearest(str(key), (*DEFAULTS, *groups))
             )
     data = config.get("data")
     target = config.get("data.target", data.get("target") if isinstance(data, Mapping) else None)

@@ -25,8 +25,8 @@ class CountedIds:
     buckets fill evenly.
 
     Args:
-        shared: File that all workers of a service map; it is made where it does not exist. None: the memory is this
-            process's own.
+        shared: File that all workers of a service map, created if it is absent. None keeps the numbers in the memory
+            of this process.
 
     Example:
         >>> counted = CountedIds()

@@ -1,4 +1,4 @@
-"""What a malformed request of the Open Inference Protocol is told."""
+"""Errors of malformed requests of the Open Inference Protocol."""
 
 from __future__ import annotations
 
