@@ -320,6 +320,7 @@ def test_the_kernel_hides_no_megabytes_of_unread_answers(folder: Path) -> None:
         for _ in range(count):
             late.send(request)
         until(lambda: established(service) == 0)
+        assert complete(talk(service, PROBE, answers=1)) == [200]
 
 
 def test_a_closing_connection_is_not_kept_for_its_client(folder: Path) -> None:
@@ -330,6 +331,7 @@ def test_a_closing_connection_is_not_kept_for_its_client(folder: Path) -> None:
         with contextlib.suppress(OSError):
             late.send(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         until(lambda: established(service) == 0)
+        assert complete(talk(service, PROBE, answers=1)) == [200]
 
 
 def test_unread_answers_are_bounded_together() -> None:

@@ -99,4 +99,5 @@ def test_a_quantile_stays_the_quantile_of_the_target(name: str, params: dict[str
 
 def test_a_parameter_that_only_sounds_like_a_loss_is_kept() -> None:
     params = {"max_features": "log2", "n_estimators": 2}
-    fit_standardized(get_trainer("random_forest"), params, X, SIGNAL, shape=REGRESSION)
+    fitted = fit_standardized(get_trainer("random_forest"), params, X, SIGNAL, shape=REGRESSION)
+    assert fitted.pipeline.predict(X).shape == SIGNAL.shape
