@@ -40,7 +40,8 @@ LONGEST_VALUE = 80
 # comparing texts takes time by their number and their lengths
 MOST_HINT_CANDIDATES = 50
 LONGEST_HINT_NAME = 100
-ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
+# to look for cycles, which no request has, it would keep every value that is not encoded to its end
+ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr, check_circular=False)
 
 
 class FieldProblem(BaseModel):

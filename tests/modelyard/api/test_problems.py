@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import json
 import tracemalloc
+import weakref
 from typing import Any
 
 import pytest
@@ -39,7 +41,7 @@ def test_of_a_long_value_only_the_beginning_is_described(value: Any) -> None:
 def test_what_is_no_json_is_described_too() -> None:
     nested: list[Any] = []
     nested.append(nested)
-    assert describe(nested) == "a list"
+    assert describe(nested) == "[" * (LONGEST_VALUE - 1) + "…"
     assert describe(10**5000) == "a int"
     assert describe(b"\xff" * 999).startswith('"b')
 
@@ -59,3 +61,18 @@ def test_a_request_gets_one_suggestion_and_a_wide_contract_none() -> None:
         == "did you mean 'column_7' or 'column_47' or 'column_37'?"
     )
     assert Hints().suggest("a" * 101, ["a" * 100]) == ""
+
+
+def test_a_described_value_is_freed_at_once() -> None:
+    class Value(list[int]):
+        """A list that can be watched."""
+
+    value = Value(range(1000))
+    watched = weakref.ref(value)
+    gc.disable()
+    try:
+        assert describe(value).startswith("[0, 1")
+        del value
+        assert watched() is None
+    finally:
+        gc.enable()
